@@ -1,0 +1,135 @@
+"""Appending nodes to a block: each is typed as it is appended and stamped with the user's line."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from jitdiff.errors import JitdiffError, TracingError
+from jitdiff.ir.location import caller, describe
+from jitdiff.ir.nodes import Apply, Atom, Block, Location, Node, Operation, Value, outs_of
+from jitdiff.ir.types import ArrayType
+
+
+class Builder:
+    """Builds one block, or a block inside the block of `parent`.
+
+    Parameters
+    ----------
+    params : sequence of Value
+        Parameters of the block.
+    parent : Builder, optional
+        The builder of the surrounding block; its values can be read here.
+
+    Attributes
+    ----------
+    captures : dict
+        Of the outermost builder: arrays met while tracing, by identity, each with the parameter that stands for it.
+    """
+
+    def __init__(self, params: Sequence[Value] = (), parent: Builder | None = None, name: str = "") -> None:
+        self.block = Block(tuple(params), name=name)
+        self.parent = parent
+        self.root: Builder = parent.root if parent else self
+        self.loc: Location | None = None
+        self.captures: dict[int, tuple[Any, Value]] = {}
+        self._defined: set[Value] = set(params)
+
+    def apply(self, op: Operation, args: Sequence[Atom], attrs: dict[str, Any]) -> tuple[Value, ...]:
+        """Append one operation and return its results, typed.
+
+        Raises
+        ------
+        JitdiffError
+            Of the typing rule, with the user's line added.
+        TracingError
+            If an operand belongs to another trace, or to a block that has ended.
+        """
+        loc = self.loc or caller()
+        for arg in args:
+            self.check_visible(arg, op.name, loc)
+        try:
+            types = op.infer(*(a.type for a in args), **attrs)
+        except JitdiffError as error:
+            if error.where is None:
+                raise type(error)(f"{op.name}: {error.what}", where=describe(loc), hint=error.hint) from None
+            raise
+        outs = tuple(Value(t) for t in types)
+        self.append(Apply(op, tuple(args), attrs, outs, loc))
+        return outs
+
+    def append(self, node: Node) -> None:
+        """Append a node that is already typed."""
+        self.block.nodes.append(node)
+        self._defined.update(outs_of(node))
+
+    def sees(self, value: Value) -> bool:
+        """Whether `value` is defined here or in a surrounding block."""
+        builder: Builder | None = self
+        while builder is not None:
+            if value in builder._defined:
+                return True
+            builder = builder.parent
+        return False
+
+    def check_visible(self, atom: Atom, name: str, loc: Location | None = None) -> None:
+        """Raise `TracingError` if `atom` is a value that this block cannot read."""
+        if isinstance(atom, Value) and not self.sees(atom):
+            raise TracingError(
+                f"{name}: a traced {atom.type} is used outside of the function, branch or loop that made it",
+                where=describe(loc or caller()),
+                hint="return it from there instead of storing it in a variable outside",
+            )
+
+    def capture(self, array: np.ndarray[Any, Any]) -> Value:
+        """Return the parameter that stands for an array met while tracing; it is read by reference at each call."""
+        root = self.root
+        if id(array) not in root.captures:
+            value = Value(ArrayType(array.dtype, array.shape), f"k{len(root.captures)}")
+            root.captures[id(array)] = (array, value)
+            root._defined.add(value)
+        return root.captures[id(array)][1]
+
+    def finish(self, results: Sequence[Atom]) -> Block:
+        """Set the results and return the block; captured arrays become its last parameters."""
+        for result in results:
+            self.check_visible(result, "return")
+        self.block.results = tuple(results)
+        if self.root is self:
+            self.block.params += tuple(value for _, value in self.captures.values() if value not in self.block.params)
+        return self.block
+
+    @contextmanager
+    def at(self, loc: Location | None) -> Iterator[None]:
+        """Stamp the nodes appended inside with `loc` instead of the line that is running."""
+        previous, self.loc = self.loc, loc or self.loc
+        try:
+            yield
+        finally:
+            self.loc = previous
+
+
+class _Active(threading.local):
+    builder: Builder | None = None
+
+
+_active = _Active()
+
+
+def current_builder() -> Builder | None:
+    """Return the builder that this thread is tracing into, or None."""
+    return _active.builder
+
+
+@contextmanager
+def building(builder: Builder | None) -> Iterator[Builder | None]:
+    """Make `builder` the one that operations on tracers append to; None evaluates."""
+    previous, _active.builder = _active.builder, builder
+    try:
+        yield builder
+    finally:
+        _active.builder = previous

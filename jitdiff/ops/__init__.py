@@ -1,0 +1,7 @@
+"""What an operation is: one entry per op, grouped in families."""
+
+from jitdiff.ops import elementwise, fit, index, reduce, shape
+from jitdiff.ops.table import FUNCTIONS, OPS, UFUNCS, Handle, NumPyFunction, Op
+from jitdiff.ops.tracer import Tracer, lift
+
+__all__ = ["FUNCTIONS", "OPS", "UFUNCS", "Handle", "NumPyFunction", "Op", "Tracer", "lift"]

@@ -1,0 +1,184 @@
+"""Family constructors: what all ops of a family share is said here, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from jitdiff.ir import ArrayType, broadcast_shapes
+from jitdiff.ops.emission import Element, Emission, Index, Read, Site, broadcast_index
+from jitdiff.ops.samples import Domain, Sample, sample
+from jitdiff.ops.samples import array as array_sample
+from jitdiff.ops.table import OPS, Op, register
+
+Partial = Callable[..., Any] | float | None
+
+
+def pointwise(
+    name: str,
+    numpy: Callable[..., Any],
+    template: str,
+    *partials: Partial,
+    samples: Domain | Sequence[Domain],
+    masks: bool = False,
+    evaluate: Callable[..., Any] | None = None,
+) -> Op:
+    """Declare an op that works element by element; its partial derivatives are the whole rule.
+
+    Parameters
+    ----------
+    name : str
+        Name of the op.
+    numpy : numpy.ufunc or callable
+        The function it stands for; a ufunc also gives the typing rule.
+    template : str
+        Scalar expression over ``{0}``, ``{1}``, ...
+    *partials : callable, float or None
+        For each operand ``partial(*xs, y)``, or the constant it is. None: no gradient. With no partials at all the op
+        stops gradients (its derivative is zero almost everywhere, or its result is not floating).
+    samples : Domain or sequence of Domain
+        Domain of each operand (one for all if single).
+    masks : bool
+        Whether it selects among its operands.
+    evaluate : callable, optional
+        NumPy evaluation, if not `numpy` itself.
+    """
+    nin = numpy.nin if isinstance(numpy, np.ufunc) else max(len(partials), template.count("{"))
+    domains = [samples] * nin if isinstance(samples, Domain) else list(samples)
+
+    def rule(multiply: str) -> Callable[..., Any]:
+        def vjp(xs: Sequence[Any], y: Any, g: Any) -> list[Any]:
+            return [_scaled(g, p(*xs, y) if callable(p) else p, multiply) for p in partials]
+
+        return vjp
+
+    costly = "(" in template.replace("({", "")
+    resolve = _ufunc_types(numpy) if isinstance(numpy, np.ufunc) else _promoted
+    op = Op(
+        name=name,
+        evaluate=evaluate or numpy,
+        infer=lambda *types: (
+            # Python's own operators on Python scalars give Python scalars; NumPy's functions do not.
+            ArrayType(resolve(types)[-1], broadcast_shapes(*(t.shape for t in types)), not costly and _weak(types)),
+        ),
+        operands=lambda *types: resolve(types)[:-1],
+        vjp=rule("multiply") if partials else None,
+        masked_vjp=rule("multiply_no_nan") if any(map(callable, partials)) else None,
+        masks=masks,
+        emission=Element(_broadcasting(template), costly=costly),
+        samples=[
+            sample(*(array_sample(2, 3, domain=d) for d in domains)),
+            sample(*(array_sample(*((2, 3), (3,), (2, 1))[i % 3], domain=d) for i, d in enumerate(domains))),
+        ],
+    )
+    return register(op, numpy)
+
+
+def _scaled(g: Any, partial: Any, multiply: str) -> Any:
+    """Return g times a partial derivative; the constants 1 and -1 cost nothing."""
+    if partial is None:
+        return None
+    if isinstance(partial, float | int):
+        if partial == 1:
+            return g
+        if partial == -1:
+            return OPS["negative"](g)
+    return OPS[multiply](g, partial)
+
+
+def _broadcasting(template: str) -> Callable[[Index, Read, Site], str]:
+    def expression(at: Index, read: Read, site: Site) -> str:
+        return template.format(*(read(k, broadcast_index(at, t.shape)) for k, t in enumerate(site.types)))
+
+    return expression
+
+
+def _ufunc_types(ufunc: np.ufunc) -> Callable[[tuple[ArrayType, ...]], tuple[np.dtype[Any], ...]]:
+    @lru_cache(maxsize=512)
+    def resolve(dtypes: tuple[Any, ...]) -> tuple[np.dtype[Any], ...]:
+        return tuple(ufunc.resolve_dtypes((*dtypes, *(None,) * ufunc.nout)))[: ufunc.nin + 1]
+
+    return lambda types: resolve(tuple(_python_kind(t) if t.weak else t.dtype for t in types))
+
+
+_PYTHON_KINDS: dict[str, type] = {"i": int, "u": int, "f": float, "c": complex}
+
+
+def _python_kind(type: ArrayType) -> Any:
+    return _PYTHON_KINDS[type.dtype.kind]
+
+
+def promoted_dtype(*types: ArrayType) -> np.dtype[Any]:
+    """Return the dtype that operands of these types are converted to, Python scalars giving way (NEP 50)."""
+    return np.result_type(*(_python_kind(t)(1) if t.weak else t.dtype for t in types))
+
+
+def _promoted(types: tuple[ArrayType, ...]) -> tuple[np.dtype[Any], ...]:
+    return (promoted_dtype(*types),) * (len(types) + 1)
+
+
+def _weak(types: tuple[ArrayType, ...]) -> bool:
+    return all(t.weak for t in types)
+
+
+def general(
+    name: str,
+    evaluate: Callable[..., Any],
+    infer: Callable[..., ArrayType],
+    emission: Emission,
+    vjp: Callable[..., Any] | None,
+    *,
+    samples: Sequence[Sample],
+    operands: Callable[..., Sequence[np.dtype[Any] | None]] | None = None,
+    masks: bool = False,
+) -> Op:
+    """Declare an op whose facets are all its own; `infer` gives the one result type."""
+    return register(
+        Op(
+            name=name,
+            evaluate=evaluate,
+            infer=lambda *types, **attrs: (infer(*types, **attrs),),
+            operands=operands,
+            vjp=vjp,
+            masks=masks,
+            emission=emission,
+            samples=samples,
+        )
+    )
+
+
+def linear(
+    name: str,
+    evaluate: Callable[..., Any],
+    infer: Callable[..., ArrayType],
+    emission: Emission,
+    transpose: Callable[..., Any],
+    *,
+    samples: Sequence[Sample],
+) -> Op:
+    """Declare an op linear in its only differentiable operand, the first; its transpose is the whole rule.
+
+    `transpose(g, type, *rest, **attrs)` maps a cotangent of the result to one of the first operand, which has the
+    type `type`; `rest` are the values of the other operands.
+    """
+
+    def vjp(xs: Sequence[Any], y: Any, g: Any, **attrs: Any) -> list[Any]:
+        from jitdiff.ir import type_of
+
+        return [transpose(g, type_of(xs[0]), *xs[1:], **attrs), *(None,) * (len(xs) - 1)]
+
+    return general(name, evaluate, infer, emission, vjp, samples=samples)
+
+
+def promote_all(*types: ArrayType, **attrs: Any) -> list[np.dtype[Any]]:
+    """Operand conversion for ops that work in the common dtype of all operands."""
+    return [promoted_dtype(*types)] * len(types)
+
+
+def promote_floating(*types: ArrayType, **attrs: Any) -> list[np.dtype[Any]]:
+    """Operand conversion for ops that work in the common dtype, floating at least (linear algebra)."""
+    dtype = promoted_dtype(*types)
+    return [dtype if dtype.kind in "fc" else np.dtype(np.float64)] * len(types)

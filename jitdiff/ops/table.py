@@ -1,0 +1,167 @@
+"""The table of operations and how a call finds its world: NumPy, a trace or the tapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+
+from jitdiff.errors import DifferentiationError, UnsupportedError
+from jitdiff.ir import ArrayType
+from jitdiff.ops.emission import Emission
+from jitdiff.ops.samples import Sample
+
+OPS: dict[str, Op] = {}
+"""Every primitive operation by name."""
+
+UFUNCS: dict[np.ufunc, Callable[..., Any]] = {}
+"""What runs for a NumPy or SciPy ufunc called on a handle."""
+
+FUNCTIONS: dict[Callable[..., Any], NumPyFunction] = {}
+"""What runs for any other NumPy function called on a handle."""
+
+Vjp = Callable[..., Any]
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Handle:
+    """Anything that stands for an array in a world of its own: a tracer in a trace, a Tensor under tapes.
+
+    ``rank`` orders the worlds: a call with handles of several goes to the one of highest rank, which may itself
+    hold handles of lower rank.
+    """
+
+    __slots__ = ()
+    rank: ClassVar[int] = 0
+
+    def bind(self, op: Op, xs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
+        """Apply `op` to operands of which at least one is a handle of this world."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Op:
+    """One operation: everything jitdiff knows of it, in one record.
+
+    Parameters
+    ----------
+    name : str
+        Unique name, under which it prints.
+    evaluate : callable
+        ``evaluate(*arrays, **attrs)`` with NumPy.
+    infer : callable
+        Typing rule: ``infer(*types, **attrs)`` gives the tuple of result types.
+    operands : callable or None
+        ``operands(*types, **attrs)`` gives the dtype that each operand is converted to in a trace (None leaves it),
+        so that emitted code never mixes dtypes where NumPy would convert.
+    vjp : callable or None
+        ``vjp(xs, y, g, **attrs)`` gives one cotangent (or None) per operand; with several results, `y` and `g` are
+        tuples (a `g` may be None). Written on values, with ops: it runs on arrays, in a trace and under tapes.
+        It never un-broadcasts. None: the operation has no derivative, and stops gradients.
+    masked_vjp : callable or None
+        The same rule where a cotangent of zero wins over an infinite partial derivative; used below a ``where``.
+    masks : bool
+        Whether the operation selects, so that zeros in its cotangents mean "not taken".
+    emission : Element, Writes or Call or None
+        How the operation appears in emitted text. None: it is inlined before (see `inline`).
+    inline : callable or None
+        ``inline(*xs, **attrs)`` computes the operation by others; for operations that wrap a user's function.
+    samples : sequence of Sample
+        Arguments that the op suite runs the entry on.
+    multiple : bool
+        Whether `evaluate` returns a tuple.
+    """
+
+    name: str
+    evaluate: Callable[..., Any]
+    infer: Callable[..., tuple[ArrayType, ...]]
+    operands: Callable[..., Sequence[np.dtype[Any] | None]] | None = None
+    vjp: Vjp | None = None
+    masked_vjp: Vjp | None = None
+    masks: bool = False
+    emission: Emission | None = None
+    inline: Callable[..., Any] | None = None
+    samples: Sequence[Sample] = ()
+    multiple: bool = False
+
+    def __call__(self, *xs: Any, **attrs: Any) -> Any:
+        """Apply to arrays, tracers or Tensors, in whichever world the operands live."""
+        handler: Handle | None = None
+        for x in xs:
+            if isinstance(x, Handle) and (handler is None or x.rank > handler.rank):
+                handler = x
+        if handler is None:
+            return self.evaluate(*xs, **attrs)
+        return handler.bind(self, xs, attrs)
+
+    def pullback(self, xs: Sequence[Any], y: Any, g: Any, attrs: Mapping[str, Any], masked: bool = False) -> Sequence[Any]:
+        """Return the cotangents of the operands, None where there is none.
+
+        Raises
+        ------
+        DifferentiationError
+            If the operation has no rule and its results are floating.
+        """
+        rule = self.masked_vjp if masked and self.masked_vjp else self.vjp
+        if rule is None:
+            return (None,) * len(xs)
+        cotangents: Sequence[Any] = rule(xs, y, g, **attrs)
+        if len(cotangents) != len(xs):
+            raise DifferentiationError(f"{self.name}: its rule gave {len(cotangents)} cotangents for {len(xs)} operands")
+        return cotangents
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class NumPyFunction:
+    """A NumPy function as jitdiff computes it: by ops, with NumPy's signature."""
+
+    numpy: Callable[..., Any]
+    function: Callable[..., Any]
+    samples: Sequence[Sample]
+
+    @property
+    def name(self) -> str:
+        """Name of the NumPy function."""
+        return self.numpy.__name__
+
+
+def register(op: Op, numpy: Callable[..., Any] | None = None) -> Op:
+    """Enter an op in the table, standing for the ufunc `numpy` if one is given."""
+    if op.name in OPS:
+        raise ValueError(f"there are two ops called {op.name!r}")
+    OPS[op.name] = op
+    if isinstance(numpy, np.ufunc):
+        UFUNCS[numpy] = op
+    elif numpy is not None:
+        FUNCTIONS[numpy] = NumPyFunction(numpy, op, op.samples)
+    return op
+
+
+def implements(numpy: Callable[..., Any], *, samples: Sequence[Sample]) -> Callable[[F], F]:
+    """Declare that the decorated function computes the NumPy (or SciPy) function `numpy`, with its signature.
+
+    `samples` hold arguments of the NumPy function, which the op suite runs it on.
+    """
+
+    def declare(function: F) -> F:
+        if isinstance(numpy, np.ufunc):
+            UFUNCS[numpy] = function
+        FUNCTIONS[numpy] = NumPyFunction(numpy, function, samples)
+        return function
+
+    return declare
+
+
+def unsupported(name: str, why: str = "", hint: str | None = None) -> UnsupportedError:
+    """Return the error for a NumPy function or option without a rule, with the nearest names that have one."""
+    import difflib
+
+    known = sorted({f.name for f in FUNCTIONS.values()} | {u.__name__ for u in UFUNCS})
+    near = difflib.get_close_matches(name, known, 3)
+    hint = hint or (f"supported and near: {', '.join('np.' + n for n in near)}" if near else None)
+    return UnsupportedError(f"np.{name} is not supported{': ' + why if why else ''}", hint=hint)
