@@ -228,3 +228,8 @@ MODELS: dict[str, Model] = {
     "Roszman1": roszman1,
     "Thurber": cubic_over_cubic,
 }
+
+
+if __name__ == "__main__":
+    for problem in read_all():
+        print(f"{problem.name:9s} {problem.difficulty:8s} {len(problem.y):4d} observations  {problem.formula}")
