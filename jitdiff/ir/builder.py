@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from jitdiff.errors import JitdiffError, TracingError
+from jitdiff.ir.dims import Dim
 from jitdiff.ir.location import caller, describe
 from jitdiff.ir.nodes import Apply, Atom, Block, Location, Node, Operation, Value, outs_of
 from jitdiff.ir.types import ArrayType
@@ -38,6 +39,8 @@ class Builder:
         self.loc: Location | None = None
         self.captures: dict[int, tuple[Any, Value]] = {}
         self._defined: set[Value] = set(params)
+        self._symbols = 0
+        self._sizes: dict[Value, Dim] = {}
 
     def apply(self, op: Operation, args: Sequence[Atom], attrs: dict[str, Any]) -> tuple[Value, ...]:
         """Append one operation and return its results, typed.
@@ -66,6 +69,27 @@ class Builder:
         """Append a node that is already typed."""
         self.block.nodes.append(node)
         self._defined.update(outs_of(node))
+
+    def fresh_symbol(self, stem: str) -> str:
+        """Return a name for a size that only the running program knows, such as the trips of a loop."""
+        self.root._symbols += 1
+        return f"{stem}{self.root._symbols - 1}"
+
+    def size_of(self, count: Value, stem: str) -> Dim:
+        """Return the symbolic size equal to `count`, the same one each time."""
+        root = self.root
+        if count not in root._sizes:
+            root._sizes[count] = Dim.symbol(root.fresh_symbol(stem))
+        return root._sizes[count]
+
+    def name_size(self, count: Value, size: Dim) -> None:
+        """Declare that `size` is the symbolic size equal to `count`."""
+        self.root._sizes[count] = size
+
+    def define(self, value: Value) -> Value:
+        """Declare `value` readable here without a node that makes it; whoever does so removes its readers again."""
+        self._defined.add(value)
+        return value
 
     def sees(self, value: Value) -> bool:
         """Whether `value` is defined here or in a surrounding block."""

@@ -53,14 +53,14 @@ class Dim:
         """Names of the dimensions that this size depends on."""
         return frozenset(name for monomial, _ in self.terms for name in monomial)
 
-    def substitute(self, values: Mapping[str, int]) -> int:
-        """Return the number that this size is when its symbols have `values`."""
-        total = 0
+    def substitute(self, values: Mapping[str, int | Dim]) -> int | Dim:
+        """Return what this size is when its symbols have `values`."""
+        total: int | Dim = 0
         for monomial, coefficient in self.terms:
-            product = coefficient
+            product: int | Dim = coefficient
             for name in monomial:
-                product *= values[name]
-            total += product
+                product = product * values[name]
+            total = total + product
         return total
 
     def __add__(self, other: int | Dim) -> int | Dim:

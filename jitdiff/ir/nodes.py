@@ -59,6 +59,11 @@ class Value:
         """Shape of the value."""
         return self.type.shape
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Dtype of the value."""
+        return self.type.dtype
+
     def __repr__(self) -> str:
         return f"{self.name or '_'}: {self.type}"
 

@@ -1,0 +1,139 @@
+"""The reverse walk: recorded nodes backwards, each op's rule once. The tapes and the IR share it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from jitdiff.ir import Apply, Atom, Node, Value
+from jitdiff.ops import Op
+from jitdiff.ops.fit import fit
+from jitdiff.ops.table import OPS
+
+
+class Step(Protocol):
+    """What the walk needs of a recorded operation; `Apply` is one."""
+
+    @property
+    def op(self) -> Any: ...
+    @property
+    def args(self) -> Sequence[Any]: ...
+    @property
+    def attrs(self) -> Mapping[str, Any]: ...
+    @property
+    def outs(self) -> Sequence[Any]: ...
+
+
+class Cotangents:
+    """Cotangents by the value they belong to, summed as they come in.
+
+    Parameters
+    ----------
+    wanted : callable
+        ``wanted(key)`` says whether a cotangent of this value is of use to anyone.
+    keep : set, optional
+        Values whose cotangents are asked for: they stay when the walk passes the node that makes them.
+
+    Notes
+    -----
+    A key is anything hashable with a ``type`` that names its dtype and shape: an IR `Value`, a Tensor.
+    """
+
+    __slots__ = ("keep", "masked", "sums", "wanted")
+
+    def __init__(self, wanted: Callable[[Any], bool], keep: Collection[Hashable] = ()) -> None:
+        self.sums: dict[Hashable, Any] = {}
+        self.masked: set[Hashable] = set()
+        self.wanted = wanted
+        self.keep = keep
+
+    def add(self, key: Any, g: Any, masked: bool = False) -> None:
+        """Add `g`, fitted to the shape and dtype of `key`, to its cotangent."""
+        if g is None or not self.wanted(key):
+            return
+        if getattr(g, "shape", ()) != key.shape or getattr(g, "dtype", None) != key.dtype:
+            g = fit(g, key.type)
+        have = self.sums.get(key)
+        self.sums[key] = g if have is None else OPS["add"](have, g)
+        if masked:
+            self.masked.add(key)
+
+    def take(self, key: Any) -> tuple[Any, bool]:
+        """Return the cotangent of `key` (None if there is none), no longer needed, and whether it is masked."""
+        g = self.sums.get(key) if key in self.keep else self.sums.pop(key, None)
+        if key in self.masked:
+            self.masked.discard(key)
+            return g, True
+        return g, False
+
+    def get(self, key: Any) -> Any:
+        """Return the cotangent of `key`, or None."""
+        return self.sums.get(key)
+
+
+Read = Callable[[Any], tuple[Sequence[Any], Any]]
+"""Gives the operand values and the result (a tuple if there are several) of a step."""
+
+
+def apply_rule(step: Step, cotangents: Cotangents, read: Read) -> None:
+    """Take the cotangents of a step's results, and add to those of its operands."""
+    op: Op = step.op
+    if op.multiple:
+        taken = [cotangents.take(out) for out in step.outs]
+        g: Any = tuple(t[0] for t in taken)
+        if all(t is None for t in g):
+            return
+        masked = any(t[1] for t in taken)
+    else:
+        g, masked = cotangents.take(step.outs[0])
+        if g is None:
+            return
+    xs, y = read(step)
+    masked = masked or op.masks
+    for arg, ct in zip(step.args, op.pullback(xs, y, g, step.attrs, masked), strict=True):
+        if ct is not None:
+            cotangents.add(arg, ct, masked)
+
+
+def walk(
+    nodes: Iterable[Any],
+    cotangents: Cotangents,
+    read: Read,
+    region: Callable[[Any, Cotangents], None] | None = None,
+) -> None:
+    """Run the nodes backwards, turning cotangents of results into cotangents of operands.
+
+    Parameters
+    ----------
+    nodes : iterable
+        Recorded steps in order of execution reversed: last first.
+    cotangents : Cotangents
+        Seeds on entry; on return the cotangents of everything that no node makes.
+    read : callable
+        Gives a step's operand and result values for the rule to compute with.
+    region : callable, optional
+        Does the same for a node that is a branch or a loop; only the IR has those.
+    """
+    for node in nodes:
+        if hasattr(node, "op"):
+            apply_rule(node, cotangents, read)
+        elif region is not None:
+            region(node, cotangents)
+
+
+def active_values(nodes: Sequence[Node], seeds: Iterable[Value]) -> set[Value]:
+    """Return the floating values that depend on `seeds` through differentiable operations."""
+    from jitdiff.ir import outs_of, reads_of
+
+    active = set(seeds)
+    for node in nodes:
+        if isinstance(node, Apply) and isinstance(node.op, Op) and node.op.vjp is None:
+            continue
+        if any(v in active for v in reads_of(node)):
+            active.update(v for v in outs_of(node) if v.type.is_float)
+    return active
+
+
+def wanted_among(active: set[Value]) -> Callable[[Atom], bool]:
+    """Return the test whether an atom is one of the active values."""
+    return lambda atom: atom in active

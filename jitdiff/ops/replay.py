@@ -1,0 +1,194 @@
+"""Running a block in whichever world its arguments live in.
+
+On arrays this evaluates with NumPy, on tracers it inlines into the block being built, on Tensors it records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from jitdiff.ir import Apply, Atom, Block, Const, Dim, For, If, Node, Value, While, outs_of, type_of
+from jitdiff.ir.builder import building, current_builder
+from jitdiff.ops import control
+from jitdiff.ops.table import Op
+from jitdiff.ops.tracer import Tracer, builder_now
+
+Env = dict[Value, Any]
+
+
+def replay(block: Block, args: Sequence[Any]) -> list[Any]:
+    """Return the results of `block` on `args`.
+
+    Parameters
+    ----------
+    block : Block
+        The program.
+    args : sequence
+        One array, tracer or Tensor for each parameter.
+
+    Returns
+    -------
+    list
+        One value for each result.
+    """
+    env: Env = dict(zip(block.params, args, strict=True))
+    for param, arg in zip(block.params, args, strict=True):
+        for dim, size in zip(param.type.shape, type_of(arg).shape, strict=True):
+            if isinstance(dim, Dim) and len(dim.symbols) == 1:
+                env.setdefault(_symbol(dim), size)
+    run(block.nodes, env)
+    return [value_of(r, env) for r in block.results]
+
+
+def evaluate(block: Block, args: Sequence[Any]) -> list[Any]:
+    """Return the results of `block` on arrays, computed by NumPy."""
+    with building(None), np.errstate(all="ignore"):
+        return replay(block, args)
+
+
+class _SymbolKey(Value):
+    """The number behind a symbolic size, kept in an environment beside the values."""
+
+    __slots__ = ()
+
+
+_symbols: dict[str, _SymbolKey] = {}
+
+
+def _symbol(dim: Dim) -> Value:
+    (name,) = dim.symbols
+    return _symbols.setdefault(name, _SymbolKey(control.INDEX, name))
+
+
+def bind_size(stacked: Value, trips: Any, env: Env) -> None:
+    """Let `env` know what the trip count of a loop is, for the sizes that depend on it."""
+    dim = stacked.type.shape[0]
+    if isinstance(dim, Dim) and len(dim.symbols) == 1:
+        size = trips
+        if isinstance(trips, Tracer):
+            size = trips.atom.value if isinstance(trips.atom, Const) else builder_now().size_of(trips.atom, "trips")
+        env.setdefault(_symbol(dim), size)
+
+
+def value_of(atom: Atom, env: Env) -> Any:
+    """Return what `atom` stands for: from `env`, itself for a value of the block being built, or a scalar."""
+    if isinstance(atom, Const):
+        return concrete(atom.value, env) if isinstance(atom.value, Dim) else _scalar(atom)
+    if atom in env:
+        return env[atom]
+    return Tracer(atom)
+
+
+def _scalar(const: Const) -> Any:
+    if const.type.weak or const.type.dtype in (np.float64, np.int64, np.bool_):
+        return const.value
+    return const.type.dtype.type(const.value)
+
+
+def concrete(x: Any, env: Env) -> Any:
+    """Return an attribute with the sizes that `env` knows put in for symbolic ones."""
+    if isinstance(x, Dim):
+        known = {s: env[key] for s in x.symbols if (key := _symbols.get(s)) in env}
+        return x.substitute(known) if len(known) == len(x.symbols) else x
+    if type(x) is tuple:
+        return tuple(concrete(y, env) for y in x)
+    return x
+
+
+def run(nodes: Sequence[Node], env: Env) -> None:
+    """Run nodes, reading and adding to `env`."""
+    builder = current_builder()
+    for node in nodes:
+        if builder is None or node.loc is None:
+            _step(node, env)
+        else:
+            with builder.at(node.loc):
+                _step(node, env)
+        if builder is not None:
+            _keep_names(node, env)
+
+
+def _keep_names(node: Node, env: Env) -> None:
+    for out in outs_of(node):
+        new = env.get(out)
+        if out.name and isinstance(new, Tracer) and isinstance(new.atom, Value) and not new.atom.name:
+            new.atom.name = out.name
+
+
+def _step(node: Node, env: Env) -> None:
+    match node:
+        case Apply(op, args, attrs, outs):
+            assert isinstance(op, Op)
+            y = op(*(value_of(a, env) for a in args), **{k: concrete(v, env) for k, v in attrs.items()})
+            env.update(zip(outs, y if op.multiple else (y,), strict=True))
+        case If(pred, then, orelse, outs):
+            choice = value_of(pred, env)
+            if isinstance(choice, Tracer):
+                values = control.cond(choice, _thunk(then, env), _thunk(orelse, env))
+            else:
+                values = inner(then if choice else orelse, (), env)
+            env.update(zip(outs, values, strict=True))
+        case For(trip, init, body, outs, stacked):
+            start = [value_of(a, env) for a in init]
+            count = value_of(trip, env)
+            if current_builder() is not None:
+                carries, histories = control.fori(count, lambda *p: inner(body, p, env), start)
+            else:
+                carries, histories = _loop(int(count), lambda i, c: inner(body, (i, *c), env), start, stacked)
+            env.update(zip(outs, carries, strict=True))
+            env.update(zip(stacked, histories, strict=True))
+            if stacked:
+                bind_size(stacked[0], count, env)
+        case While(cond, body, init, outs, stacked, count):
+            start = [value_of(a, env) for a in init]
+            if current_builder() is not None:
+                carries, histories, made = control.while_(
+                    lambda *c: inner(cond, c, env)[0], lambda *c: inner(body, c, env), start
+                )
+            else:
+                carries, histories, made = _run_while(node, start, env)
+            env.update(zip(outs, carries, strict=True))
+            env.update(zip(stacked, histories, strict=True))
+            if count is not None:
+                env[count] = made
+                bind_size(stacked[0], made, env)
+
+
+def inner(block: Block, args: Sequence[Any], env: Env) -> list[Any]:
+    """Return the results of a block inside another, whose values it reads from `env`."""
+    local = {**env, **dict(zip(block.params, args, strict=True))}
+    run(block.nodes, local)
+    return [value_of(r, local) for r in block.results]
+
+
+def _thunk(block: Block, env: Env) -> Callable[[], list[Any]]:
+    return lambda: inner(block, (), env)
+
+
+def _loop(
+    trips: int, step: Callable[[int, list[Any]], list[Any]], carries: list[Any], stacked: Sequence[Value]
+) -> tuple[list[Any], list[Any]]:
+    rows: list[list[Any]] = []
+    for i in range(trips):
+        results = step(i, carries)
+        carries = results[: len(carries)]
+        rows.append(results[len(carries) :])
+    return carries, [_stack([row[k] for row in rows], s) for k, s in enumerate(stacked)]
+
+
+def _stack(rows: list[Any], like: Value) -> Any:
+    if not rows:
+        return np.zeros((0, *like.type.shape[1:]), like.type.dtype)
+    return np.stack(rows)
+
+
+def _run_while(node: While, carries: list[Any], env: Env) -> tuple[list[Any], list[Any], int]:
+    rows: list[list[Any]] = []
+    while inner(node.cond, carries, env)[0]:
+        results = inner(node.body, carries, env)
+        carries = results[: len(carries)]
+        rows.append(results[len(carries) :])
+    return carries, [_stack([row[k] for row in rows], s) for k, s in enumerate(node.stacked)], len(rows)
