@@ -104,9 +104,9 @@ def python_loop() -> None:
             result = result * x
         return result
 
-    gradient = jd.gradients_function(power, params=["x"])
-    show("d(x^y)/dx at x = 3, y = 2", gradient(3.0, 2)[0], 6)
-    show("at x = 4, y = 3", gradient(4.0, 3)[0], 48)
+    gradients = jd.gradients_function(power)  # a list: one for each argument
+    show("d(x^y)/dx at x = 3, y = 2", gradients(3.0, 2)[0], 6)
+    show("at x = 4, y = 3", gradients(4.0, 3)[0], 48)
 
 
 def compiled_under_a_tape() -> None:
