@@ -1,8 +1,22 @@
 """Differentiation: the reverse walk, forward mode derived from it, and what to save between forward and adjoint."""
 
-from jitdiff.ad.forward import push, pushforward
+from jitdiff.ad.forward import push, pushforward, pushforward_block
 from jitdiff.ad.reverse import pull
+from jitdiff.ad.save import Split, joint, split
 from jitdiff.ad.walk import Cotangents, active_values, walk
 from jitdiff.ops.replay import evaluate, replay
 
-__all__ = ["Cotangents", "active_values", "evaluate", "pull", "push", "pushforward", "replay", "walk"]
+__all__ = [
+    "Cotangents",
+    "Split",
+    "active_values",
+    "evaluate",
+    "joint",
+    "pull",
+    "push",
+    "pushforward",
+    "pushforward_block",
+    "replay",
+    "split",
+    "walk",
+]

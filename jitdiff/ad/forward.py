@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jitdiff.ir import Apply, ArrayType, Block, For, If, Value, While, outs_of, reads_of, type_of
-from jitdiff.ir.builder import Builder
+from jitdiff.ir.builder import Builder, building
 from jitdiff.ops import Op, Tracer, control, lift
 from jitdiff.ops.fit import fit
 from jitdiff.ops.replay import Env, bind_size, concrete, inner, run, value_of
@@ -58,6 +58,26 @@ def pushforward(op: Op, xs: Sequence[Any], y: Any, tangents: Sequence[Any | None
     results = iter(found)
     out = tuple(None if s is None else next(results) for s in symbols)
     return out if op.multiple else out[0]
+
+
+def pushforward_block(
+    op: Op, operands: Sequence[ArrayType], results: Sequence[ArrayType], attrs: Mapping[str, Any], moving: Sequence[bool]
+) -> Block:
+    """Return the pushforward of one op as a program, for those who run it many times.
+
+    Its parameters are the operands, the results, and the tangents of the operands that are `moving`; its results are
+    the tangents of the floating results, zeros where nothing moves them.
+    """
+    xs, ys = [Value(t) for t in operands], [Value(t) for t in results]
+    ts = [Value(ArrayType(x.dtype, x.shape)) if m else None for x, m in zip(xs, moving, strict=True)]
+    builder = Builder([*xs, *ys, *(t for t in ts if t is not None)], name=f"{op.name}_pushforward")
+    with building(builder):
+        y = tuple(map(Tracer, ys))
+        tangents = [None if t is None else Tracer(t) for t in ts]
+        dy = pushforward(op, list(map(Tracer, xs)), y if op.multiple else y[0], tangents, attrs)
+        dots = dy if op.multiple else (dy,)
+        floats = [(v, d) for v, d in zip(ys, dots, strict=True) if v.type.is_float]
+        return builder.finish([lift(zeros(v) if d is None else d) for v, d in floats])
 
 
 def _drop_dependents(builder: Builder, start: int, symbols: set[Value]) -> None:

@@ -29,7 +29,7 @@ class Builder:
     Attributes
     ----------
     captures : dict
-        Of the outermost builder: arrays met while tracing, by identity, each with the parameter that stands for it.
+        Of the outermost builder (which starts with those given): arrays met while tracing, by identity, each with the parameter that stands for it.
     """
 
     def __init__(self, params: Sequence[Value] = (), parent: Builder | None = None, name: str = "") -> None:
@@ -124,7 +124,9 @@ class Builder:
             self.check_visible(result, "return")
         self.block.results = tuple(results)
         if self.root is self:
-            self.block.params += tuple(value for _, value in self.captures.values() if value not in self.block.params)
+            known = set(self.block.params)
+            self.block.params += tuple(value for _, value in self.captures.values() if value not in known)
+            self.block.captured = tuple(array for array, _ in self.captures.values())
         return self.block
 
     @contextmanager

@@ -173,12 +173,14 @@ class Block:
     """A list of nodes in order of execution, with parameters and results.
 
     A block inside a node reads the values around it directly; only the outermost is closed.
+    ``captured`` are the arrays that tracing met outside the program: the last parameters stand for them.
     """
 
     params: tuple[Value, ...]
     nodes: list[Node] = field(default_factory=list)
     results: tuple[Atom, ...] = ()
     name: str = ""
+    captured: tuple[Any, ...] = ()
 
     def __repr__(self) -> str:
         from jitdiff.ir.printer import show

@@ -1,0 +1,40 @@
+"""Block to Block, same meaning: what runs between differentiation and code generation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from jitdiff.ir import Block
+from jitdiff.passes.cse import cse
+from jitdiff.passes.dce import dce
+from jitdiff.passes.fold import fold
+from jitdiff.passes.hoist import hoist
+from jitdiff.passes.inline import inline
+from jitdiff.passes.simplify import simplify
+
+Pass = Callable[[Block], Block]
+
+PIPELINE: tuple[Pass, ...] = (inline, dce, fold, simplify, fold, cse, simplify, dce, hoist, cse, dce)
+"""The passes, in the order in which they run. Each leaves a valid program, and may expect one."""
+
+
+def optimise(block: Block, dump: Callable[[str, Block], None] | None = None) -> Block:
+    """Return the program after the pipeline.
+
+    Parameters
+    ----------
+    block : Block
+        A program.
+    dump : callable, optional
+        ``dump(name, block)`` is shown the program as traced, and after each pass.
+    """
+    if dump is not None:
+        dump("traced", block)
+    for each in PIPELINE:
+        block = each(block)
+        if dump is not None:
+            dump(each.__name__, block)
+    return block
+
+
+__all__ = ["PIPELINE", "cse", "dce", "fold", "hoist", "inline", "optimise", "simplify"]

@@ -1,0 +1,77 @@
+"""Dead code: what no result depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from jitdiff.ir import Apply, Atom, Block, For, If, Node, Value, While, args_of, blocks_of, free_values
+
+
+def dce(block: Block) -> Block:
+    """Drop operations, results of branches, carries and stacked values that nothing reads."""
+    return _block(block, [True] * len(block.results))
+
+
+def _block(block: Block, keep: Sequence[bool]) -> Block:
+    """Return `block` with the results in `keep` only, and what they need."""
+    results = tuple(r for r, k in zip(block.results, keep, strict=True) if k)
+    live = {r for r in results if isinstance(r, Value)}
+    kept: list[Node] = []
+    for node in reversed(block.nodes):
+        thinner = _node(node, live)
+        if thinner is not None:
+            kept.append(thinner)
+            live.update(a for a in args_of(thinner) if isinstance(a, Value))
+            live.update(free_values(*blocks_of(thinner)))
+    return replace(block, nodes=kept[::-1], results=results)
+
+
+def _node(node: Node, live: set[Value]) -> Node | None:
+    match node:
+        case Apply(outs=outs):
+            return node if any(o in live for o in outs) else None
+        case If(then=then, orelse=orelse, outs=outs):
+            keep = [o in live for o in outs]
+            if not any(keep):
+                return None
+            return replace(node, then=_block(then, keep), orelse=_block(orelse, keep), outs=_of(outs, keep))
+        case For():
+            return _loop(node, live)
+        case While():
+            return _loop(node, live)
+
+
+def _of(values: Sequence[Value], keep: Sequence[bool]) -> tuple[Value, ...]:
+    return tuple(v for v, k in zip(values, keep, strict=True) if k)
+
+
+def _loop(node: For | While, live: set[Value]) -> Node | None:
+    """Keep the carries that are read after the loop, or that a kept value of the next iteration depends on."""
+    n = len(node.outs)
+    stacks = [s in live for s in node.stacked]
+    count = isinstance(node, While) and node.count is not None and (node.count in live or any(stacks))
+    carries = [o in live for o in node.outs]
+    if not any(carries) and not any(stacks) and not count:
+        return None
+    params = node.body.params[-n:] if n else ()
+    if isinstance(node, While):
+        tested = set(free_values(replace(node.cond, params=())))
+        carries = [c or p in tested for c, p in zip(carries, node.cond.params, strict=True)]
+    while True:
+        body = _block(node.body, [*carries, *stacks])
+        read = set(free_values(replace(body, params=())))
+        more = [c or p in read for c, p in zip(carries, params, strict=True)]
+        if more == carries:
+            break
+        carries = more
+    lead = node.body.params[: len(node.body.params) - n]
+    body = replace(body, params=(*lead, *_of(params, carries)))
+    init: tuple[Atom, ...] = tuple(a for a, c in zip(node.init, carries, strict=True) if c)
+    outs, stacked = _of(node.outs, carries), _of(node.stacked, stacks)
+    if isinstance(node, For):
+        return replace(node, init=init, body=body, outs=outs, stacked=stacked)
+    cond = replace(_block(node.cond, [True]), params=_of(node.cond.params, carries))
+    return replace(
+        node, cond=cond, body=body, init=init, outs=outs, stacked=stacked, count=node.count if count else None
+    )

@@ -1,0 +1,52 @@
+"""Loop-invariant code: what does not change from one iteration to the next is computed before the loop."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from jitdiff.ir import Apply, Block, Const, For, Node, Value, While, blocks_of, outs_of, reads_of, with_blocks
+from jitdiff.ops import Op
+from jitdiff.ops.emission import Call
+
+
+def hoist(block: Block) -> Block:
+    """Move operations of loop bodies that read nothing of the loop to before it, outwards as far as they go.
+
+    An operation that may fail stays where the loop might make no trip at all.
+    """
+    nodes: list[Node] = []
+    for node in block.nodes:
+        node = with_blocks(node, tuple(map(hoist, blocks_of(node))))
+        if isinstance(node, For | While):
+            moved, body = _split(node.body, sure=_runs(node))
+            nodes += moved
+            node = replace(node, body=body)
+        nodes.append(node)
+    return replace(block, nodes=nodes)
+
+
+def _runs(node: For | While) -> bool:
+    return isinstance(node, For) and isinstance(node.trip, Const) and isinstance(node.trip.value, int) and node.trip.value > 0
+
+
+def _split(body: Block, sure: bool) -> tuple[list[Node], Block]:
+    inside: set[Value] = set(body.params)
+    moved: list[Node] = []
+    stay: list[Node] = []
+    for node in body.nodes:
+        if _movable(node, sure) and not any(v in inside for v in reads_of(node)):
+            moved.append(node)
+        else:
+            stay.append(node)
+            inside.update(outs_of(node))
+    return moved, replace(body, nodes=stay)
+
+
+def _movable(node: Node, sure: bool) -> bool:
+    if not isinstance(node, Apply) or not isinstance(node.op, Op):
+        return False
+    return sure or not (isinstance(node.op.emission, Call) or node.op.name in FAILING)
+
+
+FAILING = frozenset({"take", "index_add", "index_update"})
+"""Operations besides calls that raise at run time: indices out of range."""

@@ -1,0 +1,102 @@
+"""Rebuilding a block node by node, each node replaced, dropped or kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from jitdiff.ir import Apply, Atom, Block, Builder, For, If, Node, Value, While, blocks_of, with_blocks
+from jitdiff.ir.builder import building
+
+Visit = Callable[["Rewriter", Apply], Sequence[Atom] | None]
+
+
+class Rewriter:
+    """One walk over a program that builds the new one beside it.
+
+    Parameters
+    ----------
+    visit : callable
+        ``visit(rewriter, node)`` is given each operation with its operands already rewritten. It returns the atoms that
+        replace its results (having appended what computes them to `builder`), or None to keep the node.
+
+    Attributes
+    ----------
+    builder : Builder
+        Where new nodes go.
+    makers : dict
+        The operation that makes each value of the new program.
+    """
+
+    def __init__(self, visit: Visit) -> None:
+        self.visit = visit
+        self.makers: dict[Value, Apply] = {}
+        self.new: dict[Value, Atom] = {}
+        self.builder = Builder()
+
+    def program(self, block: Block) -> Block:
+        """Return the rewritten program."""
+        return self._block(block, None)
+
+    def maker(self, atom: Atom, *names: str) -> Apply | None:
+        """Return the operation that makes `atom`, if it is one of `names`."""
+        node = self.makers.get(atom) if isinstance(atom, Value) else None
+        return node if node is not None and node.op.name in names else None
+
+    def apply(self, op: Any, args: Sequence[Atom], **attrs: Any) -> Atom:
+        """Append an operation and return its result."""
+        node_count = len(self.builder.block.nodes)
+        (out,) = self.builder.apply(op, args, attrs)
+        made = self.builder.block.nodes[node_count]
+        assert isinstance(made, Apply)
+        self.makers[out] = made
+        return out
+
+    def _atom(self, atom: Atom) -> Atom:
+        return self.new.get(atom, atom) if isinstance(atom, Value) else atom
+
+    def _atoms(self, atoms: Sequence[Atom]) -> tuple[Atom, ...]:
+        return tuple(map(self._atom, atoms))
+
+    def _block(self, block: Block, parent: Builder | None) -> Block:
+        outer = self.builder
+        self.builder = Builder(block.params, parent=parent, name=block.name)
+        for array, value in zip(block.captured, block.params[len(block.params) - len(block.captured) :], strict=True):
+            self.builder.captures[id(array)] = (array, value)
+        with building(self.builder):
+            for node in block.nodes:
+                with self.builder.at(node.loc):
+                    self._node(node)
+            result = self.builder.finish(self._atoms(block.results))
+        self.builder = outer
+        return result
+
+    def _node(self, node: Node) -> None:
+        if isinstance(node, Apply):
+            node = replace(node, args=self._atoms(node.args))
+            atoms = self.visit(self, node)
+            if atoms is not None:
+                for out, atom in zip(node.outs, atoms, strict=True):
+                    self.new[out] = atom
+                    if out.name and isinstance(atom, Value) and not atom.name:
+                        atom.name = out.name
+                return
+            self.makers.update((out, node) for out in node.outs)
+            self.builder.append(node)
+            return
+        node = with_blocks(node, tuple(self._block(b, self.builder) for b in blocks_of(node)))
+        match node:
+            case If():
+                node = replace(node, pred=self._atom(node.pred))
+            case For():
+                node = replace(node, trip=self._atom(node.trip), init=self._atoms(node.init))
+            case While():
+                node = replace(node, init=self._atoms(node.init))
+        self.builder.append(node)
+
+
+def rewrite(block: Block, visit: Visit) -> Block:
+    """Return `block` with each operation replaced as `visit` says."""
+    return Rewriter(visit).program(block)
+

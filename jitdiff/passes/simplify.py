@@ -1,0 +1,239 @@
+"""Algebra: each rule is a function from a node to what replaces it, found by the name of the op."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from jitdiff.ir import Apply, Atom, Block, Const, Dim, broadcast_shapes, product
+from jitdiff.ops import OPS, Op
+from jitdiff.ops.emission import Element
+from jitdiff.passes.rewrite import Rewriter, rewrite
+
+Rule = Callable[[Rewriter, Apply], "Atom | None"]
+
+RULES: dict[str, list[Rule]] = {}
+
+
+def simplify(block: Block) -> Block:
+    """Apply the algebraic rules to each operation, in the order in which they stand in this file."""
+
+    def visit(rewriter: Rewriter, node: Apply) -> list[Atom] | None:
+        if len(node.outs) != 1:
+            return None
+        for rule in RULES.get(node.op.name, ()):
+            atom = rule(rewriter, node)
+            if atom is not None and _fits(atom, node):
+                return [atom]
+        atom = _narrow_operands(rewriter, node)
+        return None if atom is None else [atom]
+
+    return rewrite(block, visit)
+
+
+def rule(*names: str) -> Callable[[Rule], Rule]:
+    """Enter a rule for the ops called `names`."""
+
+    def enter(function: Rule) -> Rule:
+        for name in names:
+            RULES.setdefault(name, []).append(function)
+        return function
+
+    return enter
+
+
+def _fits(atom: Atom, node: Apply) -> bool:
+    return atom.type.shape == node.out.type.shape and atom.type.dtype == node.out.type.dtype
+
+
+def _constant(rw: Rewriter, atom: Atom) -> Any:
+    """Return the number that every element of `atom` is, or None."""
+    while (node := rw.maker(atom, "broadcast_to", "reshape")) is not None:
+        atom = node.args[0]
+    return atom.value if isinstance(atom, Const) and not isinstance(atom.value, Dim) else None
+
+
+def _is(rw: Rewriter, atom: Atom, number: float) -> bool:
+    return bool(_constant(rw, atom) == number)
+
+
+@rule("identity", "stop_gradient", "positive")
+def same(rw: Rewriter, node: Apply) -> Atom | None:
+    """``identity(x) = x``."""
+    return node.args[0]
+
+
+@rule("astype", "reshape", "broadcast_to")
+def no_change(rw: Rewriter, node: Apply) -> Atom | None:
+    """A conversion to what it is already."""
+    x = node.args[0]
+    return x if x.type.dtype == node.out.type.dtype and x.type.shape == node.out.type.shape else None
+
+
+@rule("add")
+def add_zero(rw: Rewriter, node: Apply) -> Atom | None:
+    """``x + 0 = x``."""
+    x, y = node.args
+    return x if _is(rw, y, 0) and _fits(x, node) else y if _is(rw, x, 0) else None
+
+
+@rule("add")
+def add_negative(rw: Rewriter, node: Apply) -> Atom | None:
+    """``x + -y = x - y``."""
+    x, y = node.args
+    if (minus := rw.maker(y, "negative")) is not None:
+        return rw.apply(OPS["subtract"], (x, minus.args[0]))
+    if (minus := rw.maker(x, "negative")) is not None:
+        return rw.apply(OPS["subtract"], (y, minus.args[0]))
+    return None
+
+
+@rule("subtract")
+def subtract_zero(rw: Rewriter, node: Apply) -> Atom | None:
+    """``x - 0 = x`` and ``0 - x = -x``."""
+    x, y = node.args
+    if _is(rw, y, 0):
+        return x
+    return rw.apply(OPS["negative"], (y,)) if _is(rw, x, 0) and _fits(y, node) else None
+
+
+@rule("subtract")
+def subtract_negative(rw: Rewriter, node: Apply) -> Atom | None:
+    """``x - -y = x + y``."""
+    minus = rw.maker(node.args[1], "negative")
+    return None if minus is None else rw.apply(OPS["add"], (node.args[0], minus.args[0]))
+
+
+@rule("multiply", "multiply_no_nan")
+def multiply_one(rw: Rewriter, node: Apply) -> Atom | None:
+    """``x * 1 = x`` and ``x * -1 = -x``."""
+    for x, y in (node.args, node.args[::-1]):
+        if _is(rw, y, 1) and _fits(x, node):
+            return x
+        if _is(rw, y, -1) and _fits(x, node):
+            return rw.apply(OPS["negative"], (x,))
+    return None
+
+
+@rule("divide")
+def divide_one(rw: Rewriter, node: Apply) -> Atom | None:
+    """``x / 1 = x``."""
+    x, y = node.args
+    return x if _is(rw, y, 1) else None
+
+
+@rule("negative")
+def negative_twice(rw: Rewriter, node: Apply) -> Atom | None:
+    """``--x = x`` and ``-(x - y) = y - x``."""
+    if (inner := rw.maker(node.args[0], "negative")) is not None:
+        return inner.args[0]
+    if (inner := rw.maker(node.args[0], "subtract")) is not None:
+        return rw.apply(OPS["subtract"], inner.args[::-1])
+    return None
+
+
+@rule("power")
+def power_constant(rw: Rewriter, node: Apply) -> Atom | None:
+    """``x**1``, ``x**2``, ``x**0.5`` and ``x**-1`` without a call of power."""
+    x, y = node.args
+    number = y.value if isinstance(y, Const) else None
+    if number == 1:
+        return x
+    if number == 2:
+        return rw.apply(OPS["multiply"], (x, x))
+    if number == 0.5:
+        return rw.apply(OPS["sqrt"], (x,))
+    if number == -1:
+        return rw.apply(OPS["divide"], (Const.of(1.0, y.type), x))
+    return None
+
+
+@rule("where")
+def where_known(rw: Rewriter, node: Apply) -> Atom | None:
+    """A choice between the same, or with a known condition."""
+    c, x, y = node.args
+    if x is y:
+        return x
+    known = _constant(rw, c)
+    return None if known is None else x if known else y
+
+
+@rule("transpose")
+def transpose_twice(rw: Rewriter, node: Apply) -> Atom | None:
+    """Two transpositions are one, and one that moves nothing is none."""
+    axes = node.attrs["axes"]
+    x = node.args[0]
+    if (inner := rw.maker(x, "transpose")) is not None:
+        first = inner.attrs["axes"]
+        return rw.apply(OPS["transpose"], inner.args, axes=tuple(first[a] for a in axes))
+    return x if axes == tuple(range(len(axes))) else None
+
+
+@rule("reshape")
+def reshape_twice(rw: Rewriter, node: Apply) -> Atom | None:
+    """Only the last of several reshapes counts."""
+    inner = rw.maker(node.args[0], "reshape")
+    return None if inner is None else rw.apply(OPS["reshape"], inner.args, shape=node.attrs["shape"])
+
+
+@rule("broadcast_to")
+def broadcast_of_ones(rw: Rewriter, node: Apply) -> Atom | None:
+    """A broadcast of a broadcast, or of leading axes of size 1, is one broadcast."""
+    x, shape = node.args[0], node.attrs["shape"]
+    if (inner := rw.maker(x, "broadcast_to")) is not None:
+        return rw.apply(OPS["broadcast_to"], inner.args, shape=shape)
+    if (inner := rw.maker(x, "reshape")) is not None:
+        source = inner.args[0]
+        if _leading_ones(source.type.shape, x.type.shape):
+            return rw.apply(OPS["broadcast_to"], (source,), shape=shape)
+    return None
+
+
+def _leading_ones(short: tuple[int | Dim, ...], long: tuple[int | Dim, ...]) -> bool:
+    extra = len(long) - len(short)
+    return extra >= 0 and long[extra:] == short and all(n == 1 for n in long[:extra])
+
+
+@rule("sum")
+def sum_of_broadcast(rw: Rewriter, node: Apply) -> Atom | None:
+    """The sum of equal elements is a product with their number, and a sum over nothing is none."""
+    x, axes = node.args[0], node.attrs["axes"]
+    if not axes:
+        return x
+    spread = rw.maker(x, "broadcast_to")
+    if spread is None or x.type.dtype.kind != "f":
+        return None
+    source, shape = spread.args[0], x.type.shape
+    lead = len(shape) - len(source.type.shape)
+    free = [a for a in axes if a < lead or (source.type.shape[a - lead] == 1 and shape[a] != 1)]
+    if len(free) != len(axes):
+        return None
+    kept_shape = tuple(n for a, n in enumerate(source.type.shape) if a + lead not in axes)
+    count = Const.of(float(n), source.type.with_shape(())) if isinstance(n := product(tuple(shape[a] for a in axes)), int) else None
+    if count is None:
+        return None
+    kept = rw.apply(OPS["reshape"], (source,), shape=kept_shape)
+    scaled = rw.apply(OPS["multiply"], (kept, count))
+    wanted = node.out.type.shape
+    return scaled if scaled.type.shape == wanted else rw.apply(OPS["broadcast_to"], (scaled,), shape=wanted)
+
+
+def _narrow_operands(rw: Rewriter, node: Apply) -> Atom | None:
+    """A pointwise operation broadcasts by itself: it reads what was broadcast rather than the broadcast."""
+    op = node.op
+    if not isinstance(op, Op) or not isinstance(op.emission, Element) or op.emission.moves or node.attrs or len(node.args) < 2:
+        return None
+    args = list(node.args)
+    for k, x in enumerate(node.args):
+        spread = rw.maker(x, "broadcast_to")
+        if spread is None:
+            continue
+        source = spread.args[0]
+        others = [a.type.shape for j, a in enumerate(args) if j != k]
+        if broadcast_shapes(source.type.shape, *others) == node.out.type.shape:
+            args[k] = source
+    if all(a is b for a, b in zip(args, node.args, strict=True)):
+        return None
+    return rw.apply(op, args)
+
+
