@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jitdiff.errors import ArgumentError, AxisError, ShapeError
-from jitdiff.ir import Dim, NeedsConcreteSize, Shape, product, type_of
+from jitdiff.ir import Dim, Shape, product, type_of
 from jitdiff.ops.table import Handle
 
 Axes = int | Sequence[int] | None
@@ -87,19 +87,3 @@ def completed_shape(shape: Any, size: int | Dim) -> Shape:
     if len(unknown) > 1 or known == 0 or (not isinstance(size, Dim) and not isinstance(known, Dim) and size % known):
         raise ShapeError(f"cannot reshape an array of {size} elements to {list(sizes)}")
     return tuple(size // known if k == unknown[0] else n for k, n in enumerate(sizes))
-
-
-def is_nonnegative(size: int | Dim) -> bool:
-    """Whether a size, or a difference of sizes, is at least zero.
-
-    Raises
-    ------
-    NeedsConcreteSize
-        If that depends on what its symbols are.
-    """
-    if not isinstance(size, Dim):
-        return size >= 0
-    signs = {coefficient > 0 for _, coefficient in size.terms}
-    if len(signs) == 2:
-        raise NeedsConcreteSize(size)
-    return signs == {True}

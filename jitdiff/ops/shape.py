@@ -12,7 +12,7 @@ from jitdiff.ops.axes import Axes, as_shape, completed_shape, normalized_axes, n
 from jitdiff.ops.emission import Element, Index, Read, Site, Term, broadcast_index, group, plus, scale
 from jitdiff.ops.families import linear
 from jitdiff.ops.samples import array, sample
-from jitdiff.ops.table import implements, unsupported
+from jitdiff.ops.table import Op, implements, unsupported
 
 
 def _broadcast_to_type(t: ArrayType, *, shape: Shape) -> ArrayType:
@@ -27,7 +27,7 @@ def _broadcast_to_transpose(g: Any, t: ArrayType, *, shape: Shape) -> Any:
     return fit(g, t)
 
 
-broadcast_to = linear(
+broadcast_to: Op = linear(
     "broadcast_to",
     lambda x, *, shape: np.broadcast_to(x, shape),
     _broadcast_to_type,
@@ -68,12 +68,22 @@ def reshaped_index(at: Index, shape: Shape, source: Shape) -> Index:
             flat = plus(scale(flat, n), i)
         digits: list[Term] = []
         for n in reversed(want[1:w]):
-            digits.insert(0, f"{group(flat)} % {group(n)}" if isinstance(flat, str) else flat % n)
-            flat = f"{group(flat)} // {group(n)}" if isinstance(flat, str) else flat // n
+            quotient, digit = _divided(flat, n)
+            digits.insert(0, digit)
+            flat = quotient
         terms += [flat, *digits]
         have, want = have[h:], want[w:]
     coordinates = iter(terms)
     return tuple(0 if n == 1 else next(coordinates) for n in source)
+
+
+def _divided(term: Term, by: int | Dim) -> tuple[Term, Term]:
+    """Return quotient and remainder as text, folding numbers."""
+    if term == 0:
+        return 0, 0
+    if isinstance(term, int) and isinstance(by, int):
+        return divmod(term, by)
+    return f"{group(term)} // {group(by)}", f"{group(term)} % {group(by)}"
 
 
 def _matching_groups(have: list[int | Dim], want: list[int | Dim]) -> tuple[int, int]:
@@ -85,7 +95,7 @@ def _matching_groups(have: list[int | Dim], want: list[int | Dim]) -> tuple[int,
     raise ShapeError(f"{have} and {want} have not the same number of elements")
 
 
-reshape = linear(
+reshape: Op = linear(
     "reshape",
     lambda x, *, shape: np.reshape(x, shape),
     _reshape_type,
@@ -108,7 +118,7 @@ def _transposed(at: Index, read: Read, site: Site) -> str:
     return read(0, tuple(at[axes.index(k)] for k in range(len(at))))
 
 
-transpose = linear(
+transpose: Op = linear(
     "transpose",
     lambda x, *, axes: np.transpose(x, axes),
     lambda t, *, axes: t.with_shape(tuple(t.shape[a] for a in axes)),
