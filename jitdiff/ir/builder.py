@@ -11,7 +11,7 @@ import numpy as np
 
 from jitdiff.errors import JitdiffError, TracingError
 from jitdiff.ir.dims import Dim
-from jitdiff.ir.location import caller, describe
+from jitdiff.ir.location import caller, caller_and_target, describe
 from jitdiff.ir.nodes import Apply, Atom, Block, Location, Node, Operation, Value, outs_of
 from jitdiff.ir.types import ArrayType
 
@@ -30,6 +30,8 @@ class Builder:
     ----------
     captures : dict
         Of the outermost builder (which starts with those given): arrays met while tracing, by identity, each with the parameter that stands for it.
+    refused : Atom or None
+        Of the outermost builder: the last value whose number was asked for.
     """
 
     def __init__(self, params: Sequence[Value] = (), parent: Builder | None = None, name: str = "") -> None:
@@ -38,7 +40,9 @@ class Builder:
         self.root: Builder = parent.root if parent else self
         self.loc: Location | None = None
         self.captures: dict[int, tuple[Any, Value]] = {}
+        self.refused: Atom | None = None
         self._defined: set[Value] = set(params)
+        self._last_named: tuple[Value, Location | None] | None = None
         self._symbols = 0
         self._sizes: dict[Value, Dim] = {}
 
@@ -52,7 +56,7 @@ class Builder:
         TracingError
             If an operand belongs to another trace, or to a block that has ended.
         """
-        loc = self.loc or caller()
+        loc, target = (self.loc, "") if self.loc else caller_and_target()
         for arg in args:
             self.check_visible(arg, op.name, loc)
         try:
@@ -62,8 +66,18 @@ class Builder:
                 raise type(error)(f"{op.name}: {error.what}", where=describe(loc), hint=error.hint) from None
             raise
         outs = tuple(Value(t) for t in types)
+        if target and len(outs) == 1:
+            self._name(outs[0], target, loc)
         self.append(Apply(op, tuple(args), attrs, outs, loc))
         return outs
+
+    def _name(self, value: Value, target: str, loc: Location | None) -> None:
+        """Call a value what the user calls it; of the several operations of one call, the last has the name."""
+        last = self._last_named
+        if last is not None and last[1] == loc and last[0].name == target:
+            last[0].name = ""
+        value.name = target
+        self._last_named = (value, loc)
 
     def append(self, node: Node) -> None:
         """Append a node that is already typed."""

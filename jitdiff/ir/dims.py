@@ -143,7 +143,8 @@ class Dim:
 
     def __repr__(self) -> str:
         text = ""
-        for monomial, coefficient in self.terms[::-1] if self.terms and not self.terms[0][0] else self.terms:
+        constant_last = sorted(self.terms, key=lambda term: (term[0] == (), term[0]))
+        for monomial, coefficient in constant_last:
             factors = [*monomial] if abs(coefficient) == 1 and monomial else [str(abs(coefficient)), *monomial]
             sign = "-" if coefficient < 0 else "+"
             text += (f" {sign} " if text else sign.replace("+", "")) + "*".join(factors)

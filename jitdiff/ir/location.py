@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dis
 import linecache
 import sys
+from functools import lru_cache
 from pathlib import Path
+from types import CodeType
 
 import numpy as np
 
@@ -22,12 +25,34 @@ def _is_inner(filename: str) -> bool:
 
 def caller() -> Location | None:
     """Return the line of the user's code that is running now, or None if there is none."""
+    return caller_and_target()[0]
+
+
+def caller_and_target() -> tuple[Location | None, str]:
+    """Return the running line of the user's code, and the local variable that its running operation is assigned to.
+
+    The name is empty where the result goes elsewhere than straight into a variable.
+    """
     frame = sys._getframe(1)
     while frame is not None and _is_inner(frame.f_code.co_filename):
         frame = frame.f_back  # type: ignore[assignment]
     if frame is None:
-        return None
-    return Location(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+        return None, ""
+    code = frame.f_code
+    return Location(code.co_filename, frame.f_lineno, code.co_name), _targets(code).get(frame.f_lasti, "")
+
+
+@lru_cache(maxsize=256)
+def _targets(code: CodeType) -> dict[int, str]:
+    """Return, for each instruction that a store into a local variable follows, the variable."""
+    found: dict[int, str] = {}
+    previous = None
+    for instruction in dis.get_instructions(code):
+        if previous is not None and instruction.opname.startswith(("STORE_FAST", "STORE_DEREF")):
+            target = instruction.argval
+            found[previous] = target[0] if isinstance(target, tuple) else target
+        previous = instruction.offset
+    return found
 
 
 def describe(loc: Location | None) -> str | None:

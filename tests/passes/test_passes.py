@@ -1,0 +1,113 @@
+"""What each pass does to small programs. That passes keep the meaning is tested in tests/ad and tests/codegen."""
+
+import numpy as np
+import pytest
+
+from jitdiff import passes
+from jitdiff.ir import For, Value
+from jitdiff.ops import control
+from tests.tracing import gradient_of, trace
+
+X = np.array([0.5, 1.0, 2.0])
+
+
+def ops(block):
+    return [node.op.name for node in block.nodes]
+
+
+@pytest.mark.parametrize(
+    ("fn", "left"),
+    [
+        (lambda x: [x + 0.0], []),
+        (lambda x: [0.0 + x], []),
+        (lambda x: [x - 0.0], []),
+        (lambda x: [0.0 - x], ["negative"]),
+        (lambda x: [x * 1.0], []),
+        (lambda x: [-1.0 * x], ["negative"]),
+        (lambda x: [x / 1.0], []),
+        (lambda x: [-(-x)], []),
+        (lambda x: [x + (-x)], ["subtract"]),
+        (lambda x: [x - (-x)], ["add"]),
+        (lambda x: [x**1.0], []),
+        (lambda x: [x**2.0], ["multiply"]),
+        (lambda x: [x**0.5], ["sqrt"]),
+        (lambda x: [x.T.T], []),
+        (lambda x: [x.reshape(3, 1).reshape(3)], []),
+        (lambda x: [np.sum(np.broadcast_to(x, (4, 3)), axis=0)], ["multiply"]),
+        (lambda x: [x * np.broadcast_to(x[0], (3,))], ["getitem", "multiply"]),
+    ],
+)
+def test_algebra(fn, left):
+    names = ops(passes.optimise(trace(fn, X)))
+    assert [n for n in names if n not in ("slice", "reshape", "broadcast_to")] == [n for n in left if n != "getitem"]
+
+
+def test_equal_expressions_are_computed_once():
+    assert ops(passes.optimise(trace(lambda x: [np.exp(x) * np.exp(x)], X))) == ["exp", "multiply"]
+
+
+def test_zeros_of_different_sign_are_not_the_same_constant():
+    block = passes.cse(trace(lambda x: [np.maximum(x, 0.0), np.maximum(x, -0.0)], X))
+    assert len(block.nodes) == 2
+
+
+def test_constants_are_folded():
+    block = passes.optimise(trace(lambda x: [x * (np.float64(2.0) * 3.0), control.cond(x[0] > 0, lambda: [1.0], lambda: [2.0])[0]], X))
+    assert ops_of_results(block)[0] == "multiply"
+    assert str(block.nodes[0].args[1]) == "6.0"
+
+
+def ops_of_results(block):
+    return [n.op.name for n in block.nodes if hasattr(n, "op") and n.out in block.results]
+
+
+def test_dead_code_goes_and_so_do_unread_carries():
+    def fn(x):
+        (a, b), (rows,) = control.fori(3, lambda i, a, b: [a * 2.0, b + a, a], [x, x])
+        return [a]
+
+    (loop,) = passes.optimise(trace(fn, X)).nodes
+    assert isinstance(loop, For)
+    assert (len(loop.outs), len(loop.stacked), len(loop.init)) == (1, 0, 1)
+
+
+def test_a_carry_that_feeds_a_live_one_stays():
+    def fn(x):
+        (a, b), _ = control.fori(3, lambda i, a, b: [a + b, b * 2.0], [x, x])
+        return [a]
+
+    (loop,) = passes.optimise(trace(fn, X)).nodes
+    assert len(loop.outs) == 2
+
+
+def test_invariant_code_leaves_the_loop():
+    def fn(x):
+        (a,), _ = control.fori(3, lambda i, a: [a + np.exp(x)], [x])
+        return [a]
+
+    exp, loop = passes.optimise(trace(fn, X)).nodes
+    assert exp.op.name == "exp"
+    assert ops(loop.body) == ["add"]
+
+
+def test_histories_that_no_adjoint_reads_are_not_stacked():
+    def linear(x):
+        (a,), _ = control.fori(3, lambda i, a: [a * 0.5], [x])
+        return [np.sum(a)]
+
+    block = passes.optimise(trace(gradient_of(linear), X))
+    assert all(not n.stacked for n in block.nodes if isinstance(n, For))
+
+
+def test_names_of_the_user_survive():
+    block = trace(lambda x: [np.exp(x) + 0.0], X)
+    block.results[0].name = "weights"
+    assert isinstance(block.results[0], Value)
+    assert "weights" in repr(passes.optimise(block))
+
+
+def test_captured_arrays_stay_with_the_program():
+    k = np.arange(3.0)
+    block = passes.optimise(trace(lambda x: [x * k], X))
+    assert len(block.captured) == 1
+    assert block.captured[0] is k
