@@ -35,6 +35,8 @@ class Tracer(ArrayMethods):
         return tuple(map(Tracer, outs)) if op.multiple else Tracer(outs[0])
 
     def _refuse(self, what: str, hint: str) -> NoReturn:
+        if (builder := current_builder()) is not None:
+            builder.root.refused = self.atom
         raise TracingError(
             f"{what} needs the numbers of a traced {self.type}, which has none until the compiled function runs",
             where=describe(caller()),

@@ -1,0 +1,160 @@
+"""What becomes of each leaf of an argument: traced under a type, or static and part of the specialisation.
+
+Arrays, NumPy scalars and floats are traced. Integers are traced until a trace asks for their number; from then on they
+are static. Everything else that can be hashed is static.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from jitdiff.errors import ArgumentError, ArgumentTypeError, DtypeError
+from jitdiff.ir import ArrayType
+
+FLOAT = ArrayType(np.dtype(np.float64), (), weak=True)
+INT = ArrayType(np.dtype(np.int64), (), weak=True)
+
+_DTYPES = frozenset(
+    np.dtype(t)
+    for t in (
+        np.bool_, np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64, np.float32, np.float64
+    )
+)  # fmt: skip
+_INT64 = range(-(2**63), 2**63)
+
+
+class Static:
+    """A value that a specialisation is made for; equal only to an equal value of the same type.
+
+    Parameters
+    ----------
+    value : hashable
+        The value.
+    name : str
+        Name of the argument, for the message when it cannot be hashed.
+
+    Examples
+    --------
+    >>> Static(1) == Static(1), Static(1) == Static(True)
+    (True, False)
+    """
+
+    __slots__ = ("_hash", "value")
+
+    def __init__(self, value: Any, name: str = "") -> None:
+        try:
+            self._hash = hash((type(value), value))
+        except TypeError:
+            raise ArgumentTypeError(
+                f"the argument {name or 'here'} is static and must be hashable, and a {type(value).__name__} is not",
+                hint="pass a tuple or a frozen dataclass, or numbers as arrays",
+            ) from None
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Static) or type(self.value) is not type(other.value):
+            return False
+        return self.value is other.value or bool(self.value == other.value)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+
+Kind = ArrayType | Static
+"""How one leaf takes part in a trace."""
+
+
+def kind_of(x: Any, name: str = "", *, static: bool = False) -> Kind:
+    """Return the type that `x` is traced under, or `x` as a static value.
+
+    Parameters
+    ----------
+    x : object
+        A leaf.
+    name : str
+        Its name in messages.
+    static : bool
+        Make an integer static.
+
+    Raises
+    ------
+    DtypeError
+        For an array of objects, strings, complex numbers and the like.
+    ArgumentTypeError
+        For a value that can neither be traced nor hashed.
+
+    Examples
+    --------
+    >>> kind_of(np.ones(3)), kind_of(2.0), kind_of(2), kind_of(2, static=True), kind_of("relu")
+    (f64[3], f64[], i64[], 2, 'relu')
+    """
+    cls = type(x)
+    if cls is np.ndarray:
+        return _array_type(x, name)
+    if cls is float:
+        return FLOAT
+    if cls is Static:
+        return x  # type: ignore[no-any-return]
+    if cls is int and not static:
+        if x not in _INT64:
+            raise ArgumentError(f"the argument {name or 'here'} is {x}, which does not fit 64 bits")
+        return INT
+    if isinstance(x, np.generic):
+        return Static(x.item()) if static and x.dtype.kind in "iub" else _array_type(x, name)
+    if isinstance(x, complex):
+        raise _unsupported_dtype("complex", name)
+    if isinstance(x, np.ma.MaskedArray):
+        raise ArgumentTypeError(
+            f"the argument {name or 'here'} is a masked array", hint="pass its data and its mask as two arrays"
+        )
+    if hasattr(cls, "__array__"):
+        return _array_type(np.asarray(x), name)
+    return Static(x, name)
+
+
+def native(x: Any) -> Any:
+    """Return a traced leaf as native code takes it: a scalar, or an array in C order and native bytes.
+
+    Examples
+    --------
+    >>> native(np.array(2.0)), native(np.ones((2, 3)).T).flags.c_contiguous
+    (np.float64(2.0), True)
+    """
+    cls = type(x)
+    if cls is float or cls is int:
+        return x
+    if cls is not np.ndarray:
+        if isinstance(x, np.generic):
+            return x
+        x = np.asarray(x)
+    if x.ndim == 0:
+        return x[()]
+    if x.flags.carray or (x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative):
+        return x
+    return np.require(x, x.dtype.newbyteorder("="), ("C", "ALIGNED"))
+
+
+def _array_type(x: Any, name: str) -> ArrayType:
+    dtype = x.dtype
+    if dtype not in _DTYPES:
+        dtype = dtype.newbyteorder("=")
+        if dtype not in _DTYPES:
+            raise _unsupported_dtype(str(dtype), name)
+    return ArrayType(dtype, x.shape)
+
+
+def _unsupported_dtype(dtype: str, name: str) -> DtypeError:
+    hint = {
+        "object": "an object array often comes from rows of unequal length; make it a float array",
+        "complex": "pass the real and imaginary parts as two arrays",
+        "complex128": "pass the real and imaginary parts as two arrays",
+    }
+    return DtypeError(
+        f"the argument {name or 'here'} has dtype {dtype}; arrays of bool, int, float32 and float64 can be traced",
+        hint=hint.get(dtype, "convert it with .astype(float)"),
+    )

@@ -1,0 +1,196 @@
+"""Running a function once on tracers: what it does becomes a block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from optree import PyTreeSpec
+
+from jitdiff.errors import TracingError
+from jitdiff.frontend.layout import Layout
+from jitdiff.frontend.leaves import Kind, Static
+from jitdiff.frontend.trees import flatten, unflatten
+from jitdiff.ir import ArrayType, Atom, Block, Builder, Location, Value, outs_of, reads_of
+from jitdiff.ir.builder import building
+from jitdiff.ir.location import describe
+from jitdiff.ops import Handle, Tracer, lift
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A function traced for one kind of arguments.
+
+    Parameters
+    ----------
+    block : Block
+        The program. Its parameters are the traced leaves of the arguments, then the arrays that the function read
+        from around it (``block.captured``), of which each call takes what they hold then.
+    kinds : tuple of ArrayType or Static
+        How each leaf took part.
+    out_spec : PyTreeSpec
+        Structure of the result.
+    """
+
+    block: Block
+    kinds: tuple[Kind, ...]
+    out_spec: PyTreeSpec
+
+
+def trace(function: Callable[..., Any], layout: Layout, kinds: Sequence[Kind], name: str = "") -> Traced:
+    """Trace a call of `function`.
+
+    Parameters
+    ----------
+    function : callable
+        The user's function.
+    layout : Layout
+        Structure of the arguments and names of their leaves.
+    kinds : sequence of ArrayType or Static
+        How each leaf takes part; sizes may be symbolic.
+    name : str, optional
+        Name of the block, by default the function's.
+
+    Raises
+    ------
+    TracingError
+        If the function asks for numbers, or returns what is no array.
+    NeedsConcreteSize
+        If the function asks for the number behind a symbolic size.
+    """
+    name = name or layout.signature.name
+    params: list[Value] = []
+    leaves: list[Any] = []
+    for kind, label in zip(kinds, layout.names, strict=True):
+        if isinstance(kind, Static):
+            leaves.append(kind.value)
+        else:
+            params.append(Value(kind, label))
+            leaves.append(Tracer(params[-1]))
+    args, kwargs = unflatten(layout.spec, leaves)
+    builder = Builder(params, name=name)
+    with building(builder):
+        try:
+            result = function(*args, **kwargs)
+        except Exception as error:
+            if integers := _integers_behind(builder, params):
+                positions = [k for k, kind in enumerate(kinds) if not isinstance(kind, Static)]
+                raise NeedsStatic(frozenset(positions[k] for k in integers)) from error
+            raise
+        atoms, spec = result_atoms(result, name, function_location(function))
+        block = builder.finish(atoms)
+    return Traced(block, tuple(kinds), spec)
+
+
+class NeedsStatic(TracingError):
+    """A trace asked for the number of an integer argument: it is to be traced again with that argument static.
+
+    Attributes
+    ----------
+    leaves : frozenset of int
+        Positions of the leaves.
+    """
+
+    def __init__(self, leaves: frozenset[int]) -> None:
+        super().__init__("the number of an integer argument is needed")
+        self.leaves = leaves
+
+
+def _integers_behind(builder: Builder, params: Sequence[Value]) -> list[int]:
+    """Return the integer parameters that the value whose number was asked for depends on."""
+    if builder.refused is None:
+        return []
+    integers = [k for k, p in enumerate(params) if p.type.dtype.kind in "iub" and p.type.shape == ()]
+    behind = {builder.refused}
+    for node in reversed(builder.block.nodes):
+        if any(out in behind for out in outs_of(node)):
+            behind.update(reads_of(node))
+    found = [k for k in integers if params[k] in behind]
+    # What an unfinished branch or loop computed is not in the block yet: then any integer may be behind it.
+    known = any(p in behind for p in params) or any(builder.refused in outs_of(node) for node in builder.block.nodes)
+    return found if known else integers
+
+
+def result_atoms(result: Any, name: str, loc: Location | None) -> tuple[list[Atom], PyTreeSpec]:
+    """Return the leaves of a traced function's result as atoms, and their structure.
+
+    Raises
+    ------
+    TracingError
+        If the result is None or empty, or a leaf is neither a number nor an array.
+    """
+    leaves, spec = flatten(result)
+    if not leaves:
+        what = "None; did you forget to return a value?" if result is None else f"{result!r}, without any value in it"
+        raise TracingError(f"{name} returned {what}", where=describe(loc))
+    return [result_atom(leaf, name, loc) for leaf in leaves], spec
+
+
+def result_atom(leaf: Any, name: str, loc: Location | None) -> Atom:
+    """Return one leaf of a result as an atom."""
+    if isinstance(leaf, Handle) and not isinstance(leaf, Tracer):
+        raise TracingError(
+            f"{name} returned a {type(leaf).__name__}, made by reading one from outside of it",
+            where=describe(loc),
+            hint="pass it as an argument",
+        )
+    if isinstance(leaf, Tracer | np.ndarray | np.generic | bool | int | float):
+        return lift(leaf)
+    raise TracingError(
+        f"{name} returned a {type(leaf).__name__}, {leaf!r}; a compiled function returns arrays and numbers",
+        where=describe(loc),
+        hint="return other things from an ordinary function around it",
+    )
+
+
+def function_location(function: Callable[..., Any]) -> Location | None:
+    """Return the line where a Python function begins."""
+    import inspect
+
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return None if code is None else Location(code.co_filename, code.co_firstlineno, code.co_name)
+
+
+def symbolic_kinds(
+    history: Sequence[Sequence[Kind]], taken: Sequence[str], concrete: frozenset[str] = frozenset()
+) -> tuple[tuple[Kind, ...], frozenset[str]]:
+    """Return kinds with a symbol for each size that varies over a history of calls.
+
+    Sizes that were equal in every call share a symbol. Symbols in `concrete` keep the number of the last call.
+
+    Examples
+    --------
+    >>> f8 = np.dtype(float)
+    >>> calls = [[ArrayType(f8, (3,)), ArrayType(f8, (7, 3))], [ArrayType(f8, (4,)), ArrayType(f8, (7, 4))]]
+    >>> symbolic_kinds(calls, ["x", "A"])[0]
+    (f64[n], f64[7,n])
+    """
+    from jitdiff.ir import Dim
+
+    letters = iter([c for c in "nmpqrs" if c not in taken] + [f"n{k}" for k in range(1000) if f"n{k}" not in taken])
+    symbols: dict[tuple[Any, ...], Dim] = {}
+
+    def size(column: tuple[Any, ...]) -> int | Dim:
+        if len(set(column)) == 1:
+            return int(column[-1])
+        if column not in symbols:
+            symbols[column] = Dim.symbol(next(letters))
+        dim = symbols[column]
+        return int(column[-1]) if dim.symbols <= concrete else dim
+
+    kinds: list[Kind] = []
+    for k, last in enumerate(history[-1]):
+        if isinstance(last, Static):
+            kinds.append(last)
+            continue
+        columns = zip(*(_shape(kinds_[k]) for kinds_ in history), strict=True)
+        kinds.append(ArrayType(last.dtype, tuple(map(size, columns)), last.weak))
+    used = frozenset(s for d in symbols.values() for s in d.symbols) - concrete
+    return tuple(kinds), used
+
+
+def _shape(kind: Kind) -> Any:
+    assert isinstance(kind, ArrayType)
+    return kind.shape
