@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+import numpy as np
 from numba.core import types
 from numba.extending import lower_builtin, type_callable
 from numba.extending import overload as numba_overload
 from numba.extending import register_jitable as numba_register_jitable
+from numba.np.numpy_support import as_dtype, from_dtype
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -17,24 +19,69 @@ FLOATS = (types.float32, types.float64)
 
 def jitable(function: F) -> F:
     """Let compiled code call a plain Python function."""
-    return cast(F, numba_register_jitable(function))
+    return cast(F, numba_register_jitable(error_model="numpy")(function))
 
 
 def jitable_exact(function: F) -> F:
     """Let compiled code call a plain Python function whose floating-point operations must not be reordered."""
-    return cast(F, numba_register_jitable(fastmath=False)(function))
+    return cast(F, numba_register_jitable(error_model="numpy", fastmath=False)(function))
 
 
 def overload(function: Callable[..., Any]) -> Callable[[F], F]:
     """Give compiled code its own version of `function`, chosen by the types of the arguments."""
-    return cast(Callable[[F], F], numba_overload(function))
+    # Not strict: annotations on the one side and none on the other would count as different signatures.
+    return cast(Callable[[F], F], numba_overload(function, strict=False))
 
 
-def typed(function: Callable[..., Any]) -> Callable[[F], F]:
-    """Say which types `function` maps to which, as ``typed(f)(lambda context: lambda *types: result)``."""
-    return cast(Callable[[F], F], type_callable(function))
+def scalar_function(
+    ufunc: Callable[..., Any],
+    arity: int,
+    result: Callable[..., Any],
+    emit: Callable[[Any, Any, Any, list[Any]], Any],
+) -> Callable[..., Any]:
+    """Make a function of scalars that is `ufunc` in Python and some LLVM instructions in compiled code.
+
+    Parameters
+    ----------
+    ufunc : callable
+        What plain Python calls, warnings off as in compiled code.
+    arity : int
+        Number of arguments, one or two.
+    result : callable
+        Maps the Numba types of the arguments to the type of the result, or to None where there is none.
+    emit : callable
+        ``emit(context, builder, type, operands)`` appends the instructions. The operands have been cast to ``type``, the
+        result's, or to float64 if the result is a boolean.
+    """
+
+    def function(*args: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return ufunc(*args)
+
+    function.__name__ = function.__qualname__ = ufunc.__name__
+
+    def typing_function(context: Any) -> Any:
+        # Numba reads the number of arguments off the function.
+        return (lambda x: result(x)) if arity == 1 else (lambda x, y: result(x, y))
+
+    def lowering(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = signature.return_type if signature.return_type != types.boolean else types.float64
+        operands = [context.cast(builder, x, given, kind) for x, given in zip(args, signature.args, strict=True)]
+        return emit(context, builder, kind, operands)
+
+    type_callable(function)(typing_function)
+    lower_builtin(function, *[types.Any] * arity)(lowering)
+    return function
 
 
-def lowered(function: Callable[..., Any], *args: Any) -> Callable[[F], F]:
-    """Say how a call of `function` becomes LLVM instructions."""
-    return cast(Callable[[F], F], lower_builtin(function, *args))
+def promoted(*args: Any) -> Any:
+    """Return the Numba type that NumPy promotes real or boolean argument types to, None if there is another kind."""
+    if not all(isinstance(t, types.Integer | types.Boolean) or t in FLOATS for t in args):
+        return None
+    return from_dtype(np.result_type(*map(as_dtype, args)))
+
+
+def floating(*args: Any) -> Any:
+    """Return the floating type, float32 only among float32s, that functions such as ``exp`` give."""
+    kind = promoted(*args)
+    return kind if kind is None or kind in FLOATS else types.float64

@@ -14,12 +14,11 @@ from functools import cache
 from typing import Any
 
 import llvmlite.binding as ll
-import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.core.registry import cpu_target
 
-from jitdiff.native.extending import lowered, typed
+from jitdiff.native.extending import floating, scalar_function
 
 # (letter of the vector ABI, the processor feature it needs, doubles in a register)
 _WIDTHS = (("b", "sse2", 2), ("d", "avx2", 4), ("e", "avx512f", 8))
@@ -99,34 +98,11 @@ def libm(symbol: str, ufunc: Callable[..., Any], arity: int = 1) -> Callable[...
     np.float64(1.0)
     """
 
-    def function(*args: Any) -> Any:
-        with np.errstate(all="ignore"):
-            return ufunc(*args)
+    def emit(context: Any, builder: Any, kind: Any, operands: list[Any]) -> Any:
+        name = symbol if kind == types.float64 else symbol + "f"
+        return _call(builder, name, context.get_value_type(kind), operands)
 
-    function.__name__ = function.__qualname__ = ufunc.__name__
-
-    @typed(function)
-    def _type(context: Any) -> Any:
-        return float_result
-
-    @lowered(function, *[types.Any] * arity)
-    def _lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        result = signature.return_type
-        operands = [
-            context.cast(builder, value, given, result) for value, given in zip(args, signature.args, strict=True)
-        ]
-        name = symbol if result is types.float64 else symbol + "f"
-        return _call(builder, name, context.get_value_type(result), operands)
-
-    return function
-
-
-def float_result(*args: Any) -> Any:
-    """Return the Numba type that a floating-point ufunc gives for arguments of these types, None for none."""
-    if not all(isinstance(t, types.Number | types.Boolean) for t in args):
-        return None
-    narrow = all(t is types.float32 for t in args)
-    return types.float32 if narrow else None if any(isinstance(t, types.Complex) for t in args) else types.float64
+    return scalar_function(ufunc, arity, floating, emit)
 
 
 def _call(builder: Any, symbol: str, kind: Any, operands: list[Any]) -> Any:
