@@ -1,10 +1,160 @@
-"""Indexing and its adjoints."""
+"""Indexing as NumPy does it: integers, slices, new axes, integer arrays and masks; reading and functional updates."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from jitdiff.errors import ArgumentError, JitdiffError, ShapeError
+from jitdiff.ir import type_of
+from jitdiff.ir.location import caller, describe
+from jitdiff.ops.axes import normalized_axis, operand, shape_of
+from jitdiff.ops.elementwise import add, astype, where
+from jitdiff.ops.gather import gather, index_add_, index_set_, selected_shape
+from jitdiff.ops.key import Key, innermost, understand
+from jitdiff.ops.samples import Domain, array, sample
+from jitdiff.ops.shape import broadcast, moveaxis, ravel, reshaped
+from jitdiff.ops.slices import ranged
+from jitdiff.ops.table import Handle, implements, unsupported
+
 
 def getitem(x: Any, key: Any) -> Any:
-    """Return ``x[key]``."""
-    raise NotImplementedError
+    """Return ``x[key]``.
+
+    Parameters
+    ----------
+    x : array
+        An array or a handle.
+    key : index
+        Integers, slices, ``...``, ``None``, integer arrays and masks, as NumPy takes them. Integers and integer arrays
+        may be traced; masks may not, since the result would have a size known only at run time.
+
+    Returns
+    -------
+    array
+        The elements selected.
+
+    Raises
+    ------
+    BoundsError
+        If a position lies outside its axis.
+    TracingError
+        If a mask is traced.
+
+    Examples
+    --------
+    >>> getitem(np.arange(12.0).reshape(3, 4), (slice(1, None), [0, -1]))
+    array([[ 4.,  7.],
+           [ 8., 11.]])
+    """
+    k = _understood(x, key)
+    y = gather(x, *k.indices, selection=k.selection) if k.indices else ranged(x, k.selection)  # type: ignore[arg-type]
+    y = _moved(reshaped(y, k.layout(k.source)), k, k.source, k.destination)
+    return reshaped(y, k.shape)
+
+
+def index_update(x: Any, key: Any, value: Any) -> Any:
+    """Return a copy of `x` with ``x[key] = value``.
+
+    Examples
+    --------
+    >>> index_update(np.zeros(4), slice(1, 3), 5.0)
+    array([0., 5., 5., 0.])
+    """
+    if _is_traced_mask(key, x, value):
+        return where(key, astype(value, dtype=type_of(x).dtype), x)
+    k = _understood(x, key)
+    return index_set_(x, _laid_out(value, k), *k.indices, selection=k.selection, distinct=k.distinct)
+
+
+def index_add(x: Any, key: Any, value: Any) -> Any:
+    """Return a copy of `x` with `value` added at `key`, as often as a position is selected.
+
+    Examples
+    --------
+    >>> index_add(np.zeros(3), [0, 2, 2], 1.0)
+    array([1., 0., 2.])
+    """
+    if _is_traced_mask(key, x, value):
+        return where(key, add(x, astype(value, dtype=type_of(x).dtype)), x)
+    k = _understood(x, key)
+    return index_add_(x, _laid_out(value, k), *k.indices, selection=k.selection)
+
+
+def _understood(x: Any, key: Any) -> Key:
+    try:
+        return understand(key, type_of(x))
+    except JitdiffError as error:
+        raise type(error)(error.what, where=error.where or describe(caller()), hint=error.hint) from None
+
+
+def _moved(y: Any, key: Key, source: int, destination: int) -> Any:
+    """Return `y` with the axes of the index operands moved from one place among the others to another."""
+    width = range(len(key.index_shape))
+    return moveaxis(y, [source + k for k in width], [destination + k for k in width])
+
+
+def _laid_out(value: Any, key: Key) -> Any:
+    """Return `value`, broadcast to the shape that `key` selects, in the axes of its selection."""
+    value = operand(value)
+    sizes = shape_of(value)
+    if sizes == ():
+        return value
+    while len(sizes) > len(key.shape) and sizes[0] == 1:
+        sizes = sizes[1:]
+    v = broadcast(reshaped(value, sizes), key.shape)
+    v = _moved(reshaped(v, key.layout(key.destination)), key, key.destination, key.source)
+    return reshaped(v, selected_shape(key.selection, key.index_shape))
+
+
+def _is_traced_mask(key: Any, x: Any, value: Any) -> bool:
+    """Whether `key` is a mask over all of `x` that has no numbers yet; one value can still be written there."""
+    key = innermost(key)
+    if not isinstance(key, Handle) or type_of(value).shape:
+        return False
+    return type_of(key).dtype.kind == "b" and shape_of(key) == shape_of(x)
+
+
+_INDICES = array(2, 2, domain=Domain(-3, 3, integers=True))
+
+
+@implements(
+    np.take,
+    samples=[sample(array(3, 4), 1, axis=0), sample(array(2, 3), _INDICES, axis=-1), sample(array(3, 2), _INDICES)],
+)
+def take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise") -> Any:
+    """Return the elements of `a` at positions along an axis, or in its flat order."""
+    if out is not None:
+        raise unsupported("take", "the argument out= has no rule")
+    if axis is None:
+        a, axis = ravel(a), 0
+    k = normalized_axis(axis, len(shape_of(a)))
+    if mode == "clip":
+        indices = np.clip(indices, 0, int(shape_of(a)[k]) - 1)
+    elif mode == "wrap":
+        indices = np.remainder(indices, int(shape_of(a)[k]))
+    elif mode != "raise":
+        raise ArgumentError(f"take: mode must be 'raise', 'wrap' or 'clip', not {mode!r}")
+    return getitem(a, (slice(None),) * k + (indices,))
+
+
+@implements(
+    np.take_along_axis,
+    samples=[
+        sample(array(3, 4), array(3, 2, domain=Domain(0, 4, integers=True)), axis=1),
+        sample(array(3, 4), array(1, 4, domain=Domain(-3, 3, integers=True)), axis=0),
+        sample(array(2, 3), array(5, domain=Domain(0, 6, integers=True)), axis=None),
+    ],
+)
+def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
+    """Return elements of `arr`, each at its own position along an axis."""
+    if axis is None:
+        arr, axis = ravel(arr), 0
+    sizes, ndim = shape_of(arr), len(shape_of(arr))
+    if len(shape_of(indices)) != ndim:
+        raise ShapeError(f"take_along_axis: {type_of(indices)} and {type_of(arr)} differ in their number of axes")
+    k = normalized_axis(axis, ndim)
+    # Along the other axes every position is taken in its turn.
+    mesh = np.ix_(*(range(int(n)) for n in sizes))
+    return getitem(arr, (*mesh[:k], indices, *mesh[k + 1 :]))

@@ -11,7 +11,7 @@ import numpy as np
 from jitdiff.errors import ArgumentError
 from jitdiff.ir import Dim, Shape
 from jitdiff.ops.axes import Axes, as_size, normalized_axes, shape_of
-from jitdiff.ops.emission import Element, Index, Read, Site, Term, Write, Writes, group, scale, shift
+from jitdiff.ops.emission import Element, Index, Read, Site, Term, Write, Writes, scale, shift
 from jitdiff.ops.families import general, linear
 from jitdiff.ops.samples import array, sample
 from jitdiff.ops.table import Op, implements
@@ -100,7 +100,8 @@ def position(i: Term, taken: Range) -> Term:
     """
     start, step, _ = taken
     if step < 0 and isinstance(i, str):
-        return f"{start} - {group(scale(i, -step))}" if start != 0 else scale(i, step)
+        steps = str(scale(i, -step))
+        return f"{start} - {f'({steps})' if ' ' in steps else steps}" if start != 0 else scale(i, step)
     return shift(scale(i, step), start)
 
 
