@@ -1,4 +1,4 @@
-"""Arithmetic, comparison and selection, element by element."""
+"""Arithmetic and selection, element by element."""
 
 from __future__ import annotations
 
@@ -6,63 +6,117 @@ from typing import Any
 
 import numpy as np
 
+from jitdiff.errors import ArgumentTypeError
 from jitdiff.ir import ArrayType, broadcast_shapes
-from jitdiff.ops.emission import Element, broadcast_index
+from jitdiff.ops.emission import Element, Index, Read, Site, broadcast_index
 from jitdiff.ops.families import general, pointwise, promoted_dtype
+from jitdiff.ops.logic import equal
 from jitdiff.ops.samples import POSITIVE, REALS, array, sample
+from jitdiff.ops.table import UFUNCS, Op, implements
 
 add = pointwise("add", np.add, "{0} + {1}", 1.0, 1.0, samples=REALS)
 subtract = pointwise("subtract", np.subtract, "{0} - {1}", 1.0, -1.0, samples=REALS)
 negative = pointwise("negative", np.negative, "-{0}", -1.0, samples=REALS)
 multiply = pointwise("multiply", np.multiply, "{0} * {1}", lambda x, y, z: y, lambda x, y, z: x, samples=REALS)
-divide = pointwise(
-    "divide", np.divide, "{0} / {1}", lambda x, y, z: reciprocal(y), lambda x, y, z: -z / y, samples=[REALS, POSITIVE]
+
+
+def _divide_vjp(xs: Any, z: Any, g: Any) -> Any:
+    share = divide(g, xs[1])
+    return share, negative(multiply(share, z))
+
+
+divide: Op = pointwise(
+    "divide",
+    np.divide,
+    "{0} / {1}",
+    lambda x, y, z: divide(1.0, y),
+    lambda x, y, z: negative(divide(z, y)),
+    vjp=_divide_vjp,
+    samples=[REALS, POSITIVE],
 )
-reciprocal = pointwise("reciprocal", np.reciprocal, "1.0 / {0}", lambda x, y: -y * y, samples=POSITIVE)
+square = pointwise("square", np.square, "{0} * {0}", lambda x, y: 2.0 * x, samples=REALS)
+absolute = pointwise("absolute", np.absolute, "abs({0})", lambda x, y: sign(x), samples=REALS)
+sign: Op = pointwise("sign", np.sign, "sign({0})", 0.0, samples=REALS)
 
-equal = pointwise("equal", np.equal, "{0} == {1}", samples=REALS)
-not_equal = pointwise("not_equal", np.not_equal, "{0} != {1}", samples=REALS)
-less = pointwise("less", np.less, "{0} < {1}", samples=REALS)
-less_equal = pointwise("less_equal", np.less_equal, "{0} <= {1}", samples=REALS)
-greater = pointwise("greater", np.greater, "{0} > {1}", samples=REALS)
-greater_equal = pointwise("greater_equal", np.greater_equal, "{0} >= {1}", samples=REALS)
+identity = pointwise("identity", lambda x: x, "{0}", 1.0, samples=REALS)
+stop_gradient = pointwise("stop_gradient", lambda x: x, "{0}", samples=REALS)
+UFUNCS[np.positive] = UFUNCS[np.conjugate] = identity
 
-where = general(
+
+@implements(np.fabs, samples=[sample(array(2, 3))])
+def fabs(x: Any) -> Any:
+    """Return the absolute value as a floating number."""
+    return absolute(multiply(x, 1.0))
+
+
+def _zeros_like_element(at: Index, read: Read, site: Site) -> str:
+    return f"np.{site.out.dtype.name}(0)"
+
+
+zeros_like: Op = general(
+    "zeros_like",
+    lambda x: np.zeros_like(x)[()],
+    lambda t: ArrayType(t.dtype, t.shape),
+    Element(_zeros_like_element),
+    lambda xs, y, g: (zeros_like(g),),
+    samples=[sample(array(2, 3)), sample(array())],
+)
+
+
+def _astype_element(at: Index, read: Read, site: Site) -> str:
+    x = read(0, at)
+    return f"{x} != 0" if site.out.dtype.kind == "b" else f"np.{site.out.dtype.name}({x})"
+
+
+astype = general(
+    "astype",
+    lambda x, *, dtype: np.asarray(x).astype(dtype)[()],
+    lambda t, *, dtype: ArrayType(np.dtype(dtype), t.shape),
+    Element(_astype_element),
+    lambda xs, y, g, *, dtype: (g if np.dtype(dtype).kind == "f" else None,),
+    samples=[
+        sample(array(2, 3), dtype=np.dtype(np.float32)),
+        sample(array(3), dtype=np.dtype(np.int64)),
+        sample(array(3), dtype=np.dtype(np.bool_)),
+    ],
+)
+
+
+def _where_element(at: Index, read: Read, site: Site) -> str:
+    return "{1} if {0} else {2}".format(*(read(k, broadcast_index(at, t.shape)) for k, t in enumerate(site.types)))
+
+
+where: Op = general(
     "where",
-    np.where,
+    lambda c, x, y: np.asarray(np.where(c, x, y))[()],
     lambda c, x, y: ArrayType(promoted_dtype(x, y), broadcast_shapes(c.shape, x.shape, y.shape)),
-    Element(
-        lambda at, read, site: "({1} if {0} else {2})".format(
-            *(read(k, broadcast_index(at, t.shape)) for k, t in enumerate(site.types))
-        )
-    ),
+    Element(_where_element),
     lambda xs, y, g: (None, where(xs[0], g, 0.0), where(xs[0], 0.0, g)),
     operands=lambda c, x, y: (np.dtype(bool), promoted_dtype(x, y), promoted_dtype(x, y)),
     masks=True,
-    samples=[sample(np.array([True, False, True]), array(2, 3), array(3))],
+    samples=[
+        sample(np.array([True, False, True]), array(2, 3), array(3)),
+        sample(np.array([[True], [False]]), array(3), array()),
+    ],
 )
 
 
-def _multiply_no_nan(g: Any, d: Any) -> Any:
-    return np.where(np.equal(g, 0), np.zeros_like(g), g * d)
+@implements(np.where, samples=[sample(np.array([True, False, True]), array(2, 3), 0.0)])
+def np_where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
+    """Return `x` where the condition holds and `y` elsewhere; the derivative sees the branch taken only."""
+    if x is None or y is None:
+        raise ArgumentTypeError(
+            "np.where with the condition alone returns as many indices as there are true elements, unknown in a trace",
+            hint="give the values too: np.where(condition, x, y)",
+        )
+    return where(condition, x, y)
 
 
 multiply_no_nan = pointwise(
     "multiply_no_nan",
-    _multiply_no_nan,
-    "({0} * {1} if {0} != 0.0 else 0.0)",
+    lambda g, d: np.multiply(g, np.where(np.equal(g, 0), np.zeros_like(d), d)),
+    "{0} * {1} if {0} != 0 else {0}",
     lambda g, d, y: where(equal(g, 0.0), 0.0, d),
     lambda g, d, y: g,
     samples=REALS,
-)
-
-stop_gradient = pointwise("stop_gradient", lambda x: x, "{0}", samples=[REALS])
-
-astype = general(
-    "astype",
-    lambda x, *, dtype: np.asarray(x).astype(dtype),
-    lambda t, *, dtype: ArrayType(np.dtype(dtype), t.shape),
-    Element(lambda at, read, site: f"np.{site.out.dtype.name}({read(0, at)})"),
-    lambda xs, y, g, *, dtype: (g if np.dtype(dtype).kind == "f" else None,),
-    samples=[sample(array(2, 3), dtype=np.dtype(np.float32)), sample(array(3), dtype=np.dtype(np.int64))],
 )

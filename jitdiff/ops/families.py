@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -12,9 +13,12 @@ from jitdiff.ir import ArrayType, broadcast_shapes
 from jitdiff.ops.emission import Element, Emission, Index, Read, Site, broadcast_index
 from jitdiff.ops.samples import Domain, Sample, sample
 from jitdiff.ops.samples import array as array_sample
-from jitdiff.ops.table import OPS, Op, register
+from jitdiff.ops.table import OPS, Op, Vjp, register
 
 Partial = Callable[..., Any] | float | None
+
+CHEAP = {"abs", "floor", "ceil", "rint", "sign", "maximum", "minimum", "isnan", "isfinite"}
+"""Functions in templates that are a few instructions: computing them twice is better than storing the result."""
 
 
 def pointwise(
@@ -25,6 +29,7 @@ def pointwise(
     samples: Domain | Sequence[Domain],
     masks: bool = False,
     evaluate: Callable[..., Any] | None = None,
+    vjp: Vjp | None = None,
 ) -> Op:
     """Declare an op that works element by element; its partial derivatives are the whole rule.
 
@@ -33,7 +38,7 @@ def pointwise(
     name : str
         Name of the op.
     numpy : numpy.ufunc or callable
-        The function it stands for; a ufunc also gives the typing rule.
+        The function it stands for; a ufunc also gives the typing rule, and is what user code calls it by.
     template : str
         Scalar expression over ``{0}``, ``{1}``, ...
     *partials : callable, float or None
@@ -45,8 +50,10 @@ def pointwise(
         Whether it selects among its operands.
     evaluate : callable, optional
         NumPy evaluation, if not `numpy` itself.
+    vjp : callable, optional
+        The rule, where multiplying by partial derivatives is not the best of rules.
     """
-    nin = numpy.nin if isinstance(numpy, np.ufunc) else max(len(partials), template.count("{"))
+    nin = numpy.nin if isinstance(numpy, np.ufunc) else max(len(partials), len(set(re.findall(r"\{\d\}", template))))
     domains = [samples] * nin if isinstance(samples, Domain) else list(samples)
 
     def rule(multiply: str) -> Callable[..., Any]:
@@ -55,30 +62,32 @@ def pointwise(
 
         return vjp
 
-    costly = "(" in template.replace("({", "")
+    calls = set(re.findall(r"(\w+)\(", template))
     resolve = _ufunc_types(numpy) if isinstance(numpy, np.ufunc) else _promoted
     op = Op(
         name=name,
         evaluate=evaluate or numpy,
         infer=lambda *types: (
             # Python's own operators on Python scalars give Python scalars; NumPy's functions do not.
-            ArrayType(resolve(types)[-1], broadcast_shapes(*(t.shape for t in types)), not costly and _weak(types)),
+            ArrayType(
+                resolve(types)[-1], broadcast_shapes(*(t.shape for t in types)), calls <= {"abs"} and _weak(types)
+            ),
         ),
         operands=lambda *types: resolve(types)[:-1],
-        vjp=rule("multiply") if partials else None,
+        vjp=vjp or (rule("multiply") if partials else None),
         masked_vjp=rule("multiply_no_nan") if any(map(callable, partials)) else None,
         masks=masks,
-        emission=Element(_broadcasting(template), costly=costly),
+        emission=Element(_broadcasting(template), costly=not calls <= CHEAP),
         samples=[
             sample(*(array_sample(2, 3, domain=d) for d in domains)),
             sample(*(array_sample(*((2, 3), (3,), (2, 1))[i % 3], domain=d) for i, d in enumerate(domains))),
         ],
     )
-    return register(op, numpy)
+    return register(op, numpy if isinstance(numpy, np.ufunc) else None)
 
 
 def _scaled(g: Any, partial: Any, multiply: str) -> Any:
-    """Return g times a partial derivative; the constants 1 and -1 cost nothing."""
+    """Return g times a partial derivative; the constants 1, -1 and 0 need no product."""
     if partial is None:
         return None
     if isinstance(partial, float | int):
@@ -86,6 +95,8 @@ def _scaled(g: Any, partial: Any, multiply: str) -> Any:
             return g
         if partial == -1:
             return OPS["negative"](g)
+        if partial == 0:
+            return OPS["zeros_like"](g)
     return OPS[multiply](g, partial)
 
 

@@ -17,18 +17,19 @@ class Domain:
     ----------
     low, high : float
         Ends of the interval.
-    integers : bool
-        Draw integers.
+    integers, booleans : bool
+        Draw integers, or truth values, instead of floating numbers.
     """
 
     low: float
     high: float
     integers: bool = False
+    booleans: bool = False
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...], dtype: Any = np.float64) -> np.ndarray[Any, Any]:
         """Return random points, no two alike where that is possible."""
-        if self.integers:
-            return rng.integers(int(self.low), int(self.high), size=shape)
+        if self.integers or self.booleans:
+            return rng.integers(int(self.low), int(self.high), size=shape).astype(bool if self.booleans else np.int64)
         size = int(np.prod(shape))
         # A jittered grid keeps points apart, so that max, sort and differences of points are well conditioned.
         grid = (rng.permutation(size) + rng.uniform(0.2, 0.8, size)) / max(size, 1)
@@ -40,6 +41,8 @@ POSITIVE = Domain(0.3, 3.0)
 UNIT = Domain(-0.9, 0.9)
 ABOVE_ONE = Domain(1.1, 4.0)
 PROBABILITIES = Domain(0.1, 0.9)
+BITS = Domain(-8, 8, integers=True)
+BOOLEANS = Domain(0, 2, booleans=True)
 
 
 @dataclass(frozen=True, slots=True)
