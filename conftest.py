@@ -27,6 +27,11 @@ settings.register_profile("ci", parent=settings.get_profile("local"), derandomiz
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    # Doctests are collected from the package as imported: executing its modules again would enter their ops twice.
+    import jitdiff.ops  # noqa: F401
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not IS_WORKER:
         shutil.rmtree(os.environ["JITDIFF_CACHE_DIR"], ignore_errors=True)
