@@ -104,3 +104,11 @@ class CacheError(JitdiffError, PermissionError):
 
 class VerificationError(JitdiffError, AssertionError):
     """An IR program is not well formed: a defect of jitdiff itself, please report it."""
+
+
+class JitdiffWarning(UserWarning):
+    """Base of all warnings given by jitdiff."""
+
+
+class TapeWarning(JitdiffWarning):
+    """A tape was asked for something that works, but surely not as wished: watching an integer, for instance."""

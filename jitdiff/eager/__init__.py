@@ -1,0 +1,19 @@
+"""Differentiation of code as it runs: Tensors, Variables, tapes, and transforms of plain functions."""
+
+from jitdiff.eager.convert import constant, convert
+from jitdiff.eager.tape import GradientTape, UnconnectedGradients
+from jitdiff.eager.tensor import EagerHandle, Tensor
+from jitdiff.eager.transforms import jvp, vjp
+from jitdiff.eager.variable import Variable
+
+__all__ = [
+    "EagerHandle",
+    "GradientTape",
+    "Tensor",
+    "UnconnectedGradients",
+    "Variable",
+    "constant",
+    "convert",
+    "jvp",
+    "vjp",
+]

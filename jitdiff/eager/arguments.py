@@ -1,0 +1,107 @@
+"""Checking what a tape is asked about: targets, sources and output gradients, in any nest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import optree
+
+from jitdiff.eager.backward import fitted
+from jitdiff.eager.convert import convert
+from jitdiff.eager.tensor import EagerHandle
+from jitdiff.errors import ArgumentError, ArgumentTypeError, DtypeError, ShapeError
+from jitdiff.ir.location import caller, describe
+from jitdiff.ops import Handle, Tracer
+
+NAMESPACE = "jitdiff"
+
+
+def leaves_and_paths(tree: Any, name: str) -> list[tuple[Any, str]]:
+    """Return the leaves of a nest, None among them, each with the expression that names it.
+
+    Examples
+    --------
+    >>> leaves_and_paths({"w": [1.0, None]}, "sources")
+    [(1.0, "sources['w'][0]"), (None, "sources['w'][1]")]
+    """
+    leaves, spec = optree.tree_flatten(tree, none_is_leaf=True, namespace=NAMESPACE)
+    return [(leaf, accessor.codify(name)) for leaf, accessor in zip(leaves, spec.accessors(), strict=True)]
+
+
+def unflatten(like: Any, leaves: Sequence[Any]) -> Any:
+    """Return `leaves` nested as `like` is."""
+    return optree.tree_unflatten(optree.tree_structure(like, none_is_leaf=True, namespace=NAMESPACE), leaves)
+
+
+def tensors_in(tree: Any, name: str) -> list[Any]:
+    """Return the leaves of `tree`, which all have to be Tensors, Variables or traced values."""
+    if type(tree) is not list and isinstance(tree, Handle):
+        return [tree]
+    found = leaves_and_paths(tree, name)
+    for x, path in found:
+        if not isinstance(x, EagerHandle | Tracer):
+            raise _not_a_tensor(x, path, name)
+    return [x for x, _ in found]
+
+
+def _not_a_tensor(x: Any, path: str, name: str) -> ArgumentTypeError:
+    if x is None:
+        what = "a function without return" if name == "target" else "a value that was never set"
+        return ArgumentTypeError(f"{path} is None, not a Tensor or Variable", where=describe(caller()), hint=f"it may be {what}")
+    kind = type(x).__name__
+    article = "an" if kind[0] in "aeiou" or kind == "ndarray" else "a"
+    if name == "target":
+        hint = "compute it from Tensors inside the tape; .numpy(), float() and np.asarray() leave the tape"
+    else:
+        hint = "x = jd.constant(x); tape.watch(x); compute with that x, and ask for the gradient by it"
+    return ArgumentTypeError(
+        f"{path} is {article} {kind}, not a Tensor or Variable: the tape cannot have followed it",
+        where=describe(caller()),
+        hint=hint,
+    )
+
+
+def output_gradients_for(target: Any, targets: Sequence[Any], given: Any) -> list[Any]:
+    """Return the cotangent given for each of `targets`, the leaves of `target`; None where none is.
+
+    Raises
+    ------
+    ArgumentError
+        If there are not as many as targets.
+    ShapeError
+        If one has not the shape of its target.
+    """
+    if given is None:
+        return [None] * len(targets)
+    return [_seed(g, t, k, len(targets)) for k, (g, t) in enumerate(zip(_matched(target, targets, given), targets, strict=True))]
+
+
+def _matched(target: Any, targets: Sequence[Any], given: Any) -> Sequence[Any]:
+    if isinstance(target, Handle):
+        return [given]
+    if type(target) in (list, tuple) and type(given) in (list, tuple):
+        given = type(target)(given)
+    spec = optree.tree_structure(target, none_is_leaf=True, namespace=NAMESPACE)
+    try:
+        return spec.flatten_up_to(given)
+    except (ValueError, TypeError):
+        count = f"{len(given)} given" if isinstance(given, list | tuple | dict) else f"a {type(given).__name__} given"
+        raise ArgumentError(
+            f"output_gradients: one is needed for each of {len(targets)} targets, nested as they are; {count}",
+            where=describe(caller()),
+        ) from None
+
+
+def _seed(g: Any, target: Any, k: int, count: int) -> Any:
+    if g is None:
+        return None
+    name = f"output_gradients[{k}]" if count > 1 else "output_gradients"
+    seed = g if isinstance(g, Tracer) else convert(g)
+    if seed.shape != target.shape:
+        raise ShapeError(f"{name} has shape {seed.shape}, its target has {target.shape}", where=describe(caller()))
+    if seed.dtype.kind not in "biuf":
+        raise DtypeError(f"{name} has dtype {seed.dtype}, its target has {target.dtype}", where=describe(caller()))
+    return fitted(seed, target) if target.dtype.kind == "f" else seed
+
+

@@ -1,0 +1,89 @@
+"""Taking gradients: the reverse walk over what a recorder holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from jitdiff.ad import Cotangents, walk
+from jitdiff.eager.recorder import Recorder, Step, recording
+from jitdiff.eager.tensor import EagerHandle, Tensor, tensor_of
+from jitdiff.ops import OPS
+from jitdiff.ops.fit import fit
+
+
+def backward(
+    recorder: Recorder, targets: Sequence[EagerHandle], seeds: Sequence[Any], sources: Sequence[Any], outer: Sequence[Recorder]
+) -> list[Tensor | None]:
+    """Return the gradient of the sum of ``targets * seeds`` by each source, None where it is not connected.
+
+    Parameters
+    ----------
+    recorder : Recorder
+        What was recorded between sources and targets.
+    targets : sequence of Tensor or Variable
+        What to differentiate.
+    seeds : sequence of Tensor, array or None
+        A cotangent for each target, of its shape and dtype; None for ones.
+    sources : sequence of Tensor or Variable
+        What to differentiate by.
+    outer : sequence of Recorder
+        The recorders that the computation is recorded on. With none, it runs on plain arrays.
+    """
+    steps = list(recorder.steps)
+    cotangents = Cotangents(wanted(recorder, steps, sources), set(sources))
+    sums = cotangents.sums
+    for target, seed in zip(targets, seeds, strict=True):
+        g: Any = _ones(target) if seed is None else seed
+        if outer:
+            g = g if isinstance(g, Tensor) else tensor_of(g)
+        elif isinstance(g, Tensor):
+            g = g._value
+        sums[target] = g if target not in sums else OPS["add"](sums[target], g)
+    with recording(outer), np.errstate(all="ignore"):
+        walk(reversed(steps), cotangents, read_tensors if outer else read_arrays)
+    return [_tensor(sums.get(source)) for source in sources]
+
+
+def wanted(recorder: Recorder, steps: Sequence[Step], sources: Sequence[Any]) -> Callable[[Any], bool]:
+    """Return the test whether a value lies between the sources and anything recorded."""
+    known = recorder.known
+    ids = {id(x) for x in sources}
+    if not recorder.leaves.keys() <= ids:
+        active = ids & known
+        for step in steps:
+            for x in step.args:
+                if id(x) in active:
+                    active.update(id(out) for out in step.outs if id(out) in known)
+                    break
+        known = active
+    return lambda x: id(x) in known
+
+
+def _ones(target: EagerHandle) -> Any:
+    value = target._value
+    return np.ones(value.shape, value.dtype) if value.shape else value.dtype.type(1)
+
+
+def read_arrays(step: Step) -> tuple[Sequence[Any], Any]:
+    """Return operands and result of a step as arrays."""
+    return step.values, step.result
+
+
+def read_tensors(step: Step) -> tuple[Sequence[Any], Any]:
+    """Return operands and result of a step as Tensors, so that what is computed from them is recorded."""
+    xs = [x if type(x) is Tensor else value for x, value in zip(step.args, step.values, strict=True)]
+    return xs, step.outs if step.op.multiple else step.outs[0]
+
+
+def _tensor(g: Any) -> Tensor | None:
+    return g if g is None or isinstance(g, Tensor) else tensor_of(g)
+
+
+def fitted(g: Any, like: EagerHandle) -> Any:
+    """Return a cotangent, whose shape is right, in the dtype of `like`."""
+    return g if g.dtype == like.dtype else fit(g, like.type)
+
+

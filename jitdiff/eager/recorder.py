@@ -1,0 +1,161 @@
+"""What records: steps, the values a recorder knows, and the recorders that are active in each thread."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+from jitdiff.ir import ArrayType
+from jitdiff.ops.table import Op
+
+
+class Step:
+    """One operation as it happened; the reverse walk reads it like an `Apply` of the IR.
+
+    Attributes
+    ----------
+    op : Op
+        The operation.
+    args, outs : tuple
+        Operands (Tensors, Variables, or plain values) and the Tensors they gave.
+    attrs : mapping
+        Attributes of the call.
+    values, result : list, Any
+        The arrays of `args` and `outs` at that moment; `result` is a tuple for an op of several results.
+    """
+
+    __slots__ = ("args", "attrs", "op", "outs", "result", "values")
+
+    def __init__(
+        self, op: Op, args: Sequence[Any], attrs: Mapping[str, Any], outs: Sequence[Any], values: Sequence[Any], result: Any
+    ) -> None:
+        self.op = op
+        self.args = args
+        self.attrs = attrs
+        self.outs = outs
+        self.values = values
+        self.result = result
+
+
+class Recorder:
+    """A list of steps, and which values they connect.
+
+    Attributes
+    ----------
+    known : set of int
+        ``id`` of each watched value and of each result computed from one. All of them are kept alive by `leaves`
+        and `steps`, so that an id cannot come to mean another object.
+    leaves : dict
+        Watched values by id.
+    steps : list of Step
+        What was recorded.
+    takes_variables : bool
+        Whether reading a trainable Variable watches it.
+    """
+
+    __slots__ = ("__weakref__", "known", "leaves", "steps", "takes_variables")
+    pushes: ClassVar[bool] = False
+    """Whether it computes tangents at once, instead of keeping steps for later."""
+
+    def __init__(self, takes_variables: bool = False) -> None:
+        self.takes_variables = takes_variables
+        self.known: set[int] = set()
+        self.leaves: dict[int, Any] = {}
+        self.steps: list[Step] = []
+
+    def watch(self, value: Any) -> None:
+        """Make `value`, a Tensor or Variable of floating dtype, one that gradients can be taken by."""
+        self.leaves[id(value)] = value
+        self.known.add(id(value))
+
+    def record(self, step: Step, outs: Sequence[Any]) -> None:
+        """Add a step that reads a known value; `outs` are its results of floating dtype."""
+        self.steps.append(step)
+        for out in outs:
+            self.known.add(id(out))
+
+    def accessed(self, variable: Any) -> None:
+        """Take note that a trainable Variable is read."""
+        self.leaves[id(variable)] = variable
+        if variable.dtype.kind == "f":
+            self.known.add(id(variable))
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.known = set()
+        self.leaves = {}
+        self.steps = []
+
+
+class _Active(threading.local):
+    def __init__(self) -> None:
+        self.recorders: list[Recorder] = []
+
+
+_active = _Active()
+
+
+def active() -> list[Recorder]:
+    """Return the recorders of this thread, outermost first; tapes stand before forward accumulators."""
+    return _active.recorders
+
+
+def start(recorder: Recorder) -> None:
+    """Let `recorder` record in this thread, innermost of its kind."""
+    recorders = _active.recorders
+    position = len(recorders)
+    while not recorder.pushes and position and recorders[position - 1].pushes:
+        position -= 1
+    recorders.insert(position, recorder)
+
+
+def stop(recorder: Recorder) -> None:
+    """End what `start` began; no harm if it does not record."""
+    if recorder in _active.recorders:
+        _active.recorders.remove(recorder)
+
+
+@contextmanager
+def started(recorder: Recorder) -> Iterator[None]:
+    """Let `recorder` record inside the block, beside those that do."""
+    start(recorder)
+    try:
+        yield
+    finally:
+        stop(recorder)
+
+
+@contextmanager
+def recording(recorders: Sequence[Recorder]) -> Iterator[None]:
+    """Let exactly these record inside the block."""
+    previous, _active.recorders = _active.recorders, list(recorders)
+    try:
+        yield
+    finally:
+        _active.recorders = previous
+
+
+References = list[weakref.ref[Recorder]]
+
+
+def remember() -> References:
+    """Return weak references to the tapes that record now, around what is to come."""
+    return [weakref.ref(r) for r in _active.recorders if not r.pushes]
+
+
+def around(references: References) -> list[Recorder]:
+    """Return the recorders of a gradient's own computation: those remembered that can still use it, and the active."""
+    now = _active.recorders
+    remembered = [r for ref in references if (r := ref()) is not None and r.known and r not in now]
+    return [*remembered, *now]
+
+
+def _identity_type(t: ArrayType) -> tuple[ArrayType, ...]:
+    return (t,)
+
+
+IDENTITY = Op(name="identity", evaluate=lambda x: x, infer=_identity_type, vjp=lambda xs, y, g: (g,))
+"""Connects a fresh Tensor to the value it was made from; it stands on tapes only."""

@@ -1,0 +1,301 @@
+"""The gradient tape, with TensorFlow's meaning of every call."""
+
+from __future__ import annotations
+
+import enum
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from jitdiff.eager.arguments import leaves_and_paths, output_gradients_for, tensors_in, unflatten
+from jitdiff.eager.backward import backward
+from jitdiff.eager.recorder import Recorder, References, active, around, recording, remember, start, stop
+from jitdiff.eager.tensor import EagerHandle, Tensor, tensor_of
+from jitdiff.eager.traced import TraceSpan
+from jitdiff.eager.variable import Variable
+from jitdiff.errors import ArgumentError, TapeError, TapeWarning
+from jitdiff.ir.location import caller, describe
+from jitdiff.ops import Tracer
+
+USED = (
+    "GradientTape.gradient can only be called once on non-persistent tapes. A non-persistent GradientTape can only be "
+    "used to compute one set of gradients (or jacobians)."
+)
+
+
+class UnconnectedGradients(enum.Enum):
+    """What the gradient by a source is that the target does not depend on."""
+
+    NONE = "none"
+    ZERO = "zero"
+
+
+class GradientTape:
+    """Records operations, to differentiate what was computed.
+
+    Inside ``with GradientTape() as tape:`` every operation on a watched value is recorded. Trainable Variables are
+    watched when they are read; a constant when asked by `watch`.
+
+    Parameters
+    ----------
+    persistent : bool
+        Whether `gradient` may be called more than once.
+    watch_accessed_variables : bool
+        Whether trainable Variables are watched by themselves.
+
+    Examples
+    --------
+    >>> import jitdiff as jd
+    >>> x = jd.constant(3.0)
+    >>> with jd.GradientTape() as tape:
+    ...     tape.watch(x)
+    ...     y = x * x
+    >>> tape.gradient(y, x)
+    <jd.Tensor: shape=(), dtype=float64, numpy=6.0>
+
+    Tapes nest, for derivatives of derivatives:
+
+    >>> with jd.GradientTape() as outer:
+    ...     with jd.GradientTape() as inner:
+    ...         inner.watch(x)
+    ...         y = x * x * x
+    ...     first = inner.gradient(y, x)
+    >>> print(outer.gradient(first, x))
+    jd.Tensor(18.0, shape=(), dtype=float64)
+    """
+
+    __slots__ = ("__weakref__", "_entered", "_outer", "_persistent", "_recorder", "_recording", "_span", "_used", "_variables")
+
+    def __init__(self, persistent: bool = False, watch_accessed_variables: bool = True) -> None:
+        self._recorder = Recorder(takes_variables=watch_accessed_variables)
+        self._persistent = persistent
+        self._recording = False
+        self._entered = False
+        self._used = False
+        self._outer: References = []
+        self._variables: tuple[Variable, ...] = ()
+        self._span: TraceSpan | None = None
+
+    def __enter__(self) -> GradientTape:
+        if self._recording:
+            raise TapeError(
+                "Tape is still recording, This can happen if you try to re-enter an already-active tape.",
+                where=describe(caller()),
+            )
+        self._entered = self._recording = True
+        self._used = False
+        self._outer = remember()
+        start(self._recorder)
+        self._span = self._span or TraceSpan.now()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._recording:
+            self._stop()
+
+    def _stop(self) -> None:
+        self._recording = False
+        stop(self._recorder)
+
+    def watch(self, tensor: Any) -> None:
+        """Make gradients by `tensor` available: a Tensor, a Variable, or any nest of them.
+
+        The tapes recording around this one watch its Tensors too, so that they can differentiate its gradients.
+
+        Raises
+        ------
+        ArgumentError
+            If it is anything else.
+        TapeError
+            If the tape was not entered yet.
+        """
+        self._require_entered("watch")
+        for x, path in leaves_and_paths(tensor, "tensor"):
+            if not isinstance(x, EagerHandle | Tracer):
+                raise ArgumentError(
+                    f"Passed in object {x!r} of type {type(x).__name__!r} ({path}), not jd.Tensor or jd.Variable.",
+                    where=describe(caller()),
+                    hint="make a Tensor with x = jd.constant(...), watch that, and compute with it",
+                )
+            if x.dtype.kind != "f":
+                warnings.warn(
+                    f"The dtype of the watched tensor must be floating (e.g. float64), got {x.dtype}; "
+                    f"the gradient by {path} will be None",
+                    TapeWarning,
+                    stacklevel=2,
+                )
+            elif isinstance(x, Tracer):
+                if self._span is not None:
+                    self._span.watch(x)
+            else:
+                self._watch(x)
+
+    def _watch(self, x: EagerHandle) -> None:
+        self._recorder.watch(x)
+        if self._span is not None:
+            self._span.watch(x)
+        if isinstance(x, Tensor):
+            for recorder in active():
+                if recorder is self._recorder:
+                    break
+                recorder.watch(x)
+
+    def watched_variables(self) -> tuple[Variable, ...]:
+        """Return the Variables that the tape watches or watched, in the order of their construction."""
+        watched = [x for x in self._recorder.leaves.values() if isinstance(x, Variable)]
+        return tuple(sorted(watched, key=lambda v: v.order)) or self._variables
+
+    @contextmanager
+    def stop_recording(self) -> Iterator[None]:
+        """Return a context in which this tape does not record: what is computed there is constant to it.
+
+        Examples
+        --------
+        >>> import jitdiff as jd
+        >>> x = jd.Variable(3.0)
+        >>> with jd.GradientTape() as tape:
+        ...     with tape.stop_recording():
+        ...         z = x * x
+        ...     y = z + x
+        >>> print(tape.gradient(y, x))
+        jd.Tensor(1.0, shape=(), dtype=float64)
+        """
+        if not self._recording:
+            raise TapeError("Trying to stop recording a tape which is not recording.", where=describe(caller()))
+        if self._span is not None:
+            self._span.refuse_pause()
+        self._recording = False
+        with recording([r for r in active() if r is not self._recorder]):
+            try:
+                yield
+            finally:
+                self._recording = not self._used
+
+    def reset(self) -> None:
+        """Forget everything that was recorded and watched, and go on recording.
+
+        Raises
+        ------
+        TapeError
+            If the tape is not recording.
+        """
+        if not self._recording:
+            raise TapeError("Tape is not recording.", where=describe(caller()), hint="reset() belongs inside the with")
+        self._recorder.clear()
+        self._span = TraceSpan.now()
+
+    def gradient(
+        self,
+        target: Any,
+        sources: Any,
+        output_gradients: Any = None,
+        unconnected_gradients: UnconnectedGradients | str = UnconnectedGradients.NONE,
+    ) -> Any:
+        """Return the gradient of the sum of `target` by `sources`.
+
+        Parameters
+        ----------
+        target : Tensor or Variable, or any nest of them
+            What to differentiate; several and non-scalar targets are summed.
+        sources : Tensor or Variable, or any nest of them
+            What to differentiate by.
+        output_gradients : array_like or nest of them, optional
+            A weight for each element of each target, of its shape; None stands for ones.
+        unconnected_gradients : UnconnectedGradients or str
+            ``"none"`` gives None, ``"zero"`` gives zeros, where the target does not depend on a source.
+
+        Returns
+        -------
+        Tensor or None, nested as `sources`
+
+        Raises
+        ------
+        TapeError
+            If a tape that is not persistent has given its gradient before, or the tape never recorded.
+
+        Examples
+        --------
+        >>> import jitdiff as jd
+        >>> layer = {"w": jd.Variable([1.0, 2.0]), "b": jd.Variable(1.0)}
+        >>> with jd.GradientTape() as tape:
+        ...     y = np.sum(layer["w"] ** 2) + layer["b"]
+        >>> {name: g.tolist() for name, g in tape.gradient(y, layer).items()}
+        {'b': 1.0, 'w': [2.0, 4.0]}
+        """
+        zero = _is_zero(unconnected_gradients)
+        self._require_usable("gradient")
+        targets = tensors_in(target, "target")
+        wrt = tensors_in(sources, "sources")
+        seeds = output_gradients_for(target, targets, output_gradients)
+        outer = self._recorders_around("gradient")
+        if self._span is not None and any(isinstance(x, Tracer) for x in (*targets, *wrt)):
+            found = self._span.gradient(targets, seeds, wrt, self._recorder.takes_variables)
+        else:
+            found = backward(self._recorder, targets, seeds, wrt, outer)
+        if not self._persistent:
+            self._finish()
+        return unflatten(sources, [_zeros(x) if g is None and zero else g for g, x in zip(found, wrt, strict=True)])
+
+    def _recorders_around(self, call: str) -> list[Recorder]:
+        """Return the recorders that the gradient's own computation is recorded on; stop recording unless persistent."""
+        if self._recording and self._persistent:
+            warnings.warn(
+                f"Calling GradientTape.{call} on a persistent tape inside its context is significantly less efficient than "
+                "calling it outside the context: it records the operations of the gradient on the tape. Only do so to "
+                "differentiate the gradient itself.",
+                TapeWarning,
+                stacklevel=3,
+            )
+        elif self._recording:
+            self._stop()
+        return around(self._outer)
+
+    def _finish(self) -> None:
+        self._variables = self.watched_variables()
+        self._used = True
+        self._recorder.clear()
+        self._outer = []
+        self._span = None
+
+    def _require_entered(self, call: str) -> None:
+        if not self._entered:
+            raise TapeError(
+                f"tape.{call}() called before the tape was entered: it has not recorded anything",
+                where=describe(caller()),
+                hint="use it inside or after `with jd.GradientTape() as tape:`",
+            )
+
+    def _require_usable(self, call: str) -> None:
+        self._require_entered(call)
+        if self._used:
+            raise TapeError(USED, where=describe(caller()), hint="make it with jd.GradientTape(persistent=True)")
+
+    def __repr__(self) -> str:
+        recorder = self._recorder
+        variables = len(self.watched_variables())
+        tensors = sum(isinstance(x, Tensor) for x in recorder.leaves.values())
+        arrays = {id(v): v.nbytes for s in recorder.steps for v in (*s.values, *(o._value for o in s.outs)) if hasattr(v, "nbytes")}
+        state = "recording" if self._recording else "used" if self._used else "not recording" if self._entered else "not entered"
+        kind = "persistent, " if self._persistent else ""
+        return (
+            f"<jd.GradientTape: {kind}{state}, {len(recorder.steps)} ops, {sum(arrays.values())} bytes, "
+            f"watching {tensors} tensors and {variables} variables>"
+        )
+
+
+def _is_zero(unconnected: UnconnectedGradients | str) -> bool:
+    try:
+        return UnconnectedGradients(unconnected) is UnconnectedGradients.ZERO
+    except ValueError:
+        raise ArgumentError(
+            f"Unknown value for unconnected_gradients: {unconnected!r}", where=describe(caller()), hint='use "none" or "zero"'
+        ) from None
+
+
+def _zeros(like: Any) -> Any:
+    return np.zeros_like(like) if isinstance(like, Tracer) else tensor_of(np.zeros(like.shape, like.dtype))
+

@@ -1,0 +1,78 @@
+"""A tape inside a trace: the program being built is the recording."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jitdiff.ad import active_values, pull
+from jitdiff.eager.tensor import Tensor
+from jitdiff.eager.variable import Variable
+from jitdiff.errors import TracingError
+from jitdiff.ir import Value
+from jitdiff.ir.builder import Builder, current_builder
+from jitdiff.ir.location import caller, describe
+from jitdiff.ops import Tracer
+
+
+class TraceSpan:
+    """The nodes that a trace appended since a tape was entered.
+
+    Parameters
+    ----------
+    builder : Builder
+        Where the tape was entered.
+    """
+
+    def __init__(self, builder: Builder) -> None:
+        self.builder = builder
+        self.start = len(builder.block.nodes)
+        self.watched: list[Any] = []
+
+    @staticmethod
+    def now() -> TraceSpan | None:
+        """Return a span that starts here, or None outside of a trace."""
+        builder = current_builder()
+        return None if builder is None else TraceSpan(builder)
+
+    def watch(self, x: Any) -> None:
+        """Make gradients by `x` available."""
+        self.watched.append(x)
+
+    def refuse_pause(self) -> None:
+        """Raise, since a program has no moment at which a tape does not look."""
+        raise TracingError(
+            "stop_recording() inside a compiled function",
+            where=describe(caller()),
+            hint="use jd.stop_gradient on the values that are to be constant",
+        )
+
+    def gradient(
+        self, targets: Sequence[Any], seeds: Sequence[Any], sources: Sequence[Any], takes_variables: bool
+    ) -> list[Any]:
+        """Append the adjoint of the nodes so far, and return the gradient by each source or None."""
+        watched = [v for x in self.watched if (v := self._value(x)) is not None]
+        if takes_variables:
+            captures = self.builder.root.captures.values()
+            watched += [value for x, value in captures if isinstance(x, Variable) and x.trainable]
+        known = active_values(self.builder.block.nodes[self.start :], [v for v in watched if v.type.is_float])
+        pairs = []
+        for target, seed in zip(targets, seeds, strict=True):
+            value = self._value(target)
+            if value is not None:
+                pairs.append((value, np.ones_like(target) if seed is None else seed))
+        values = [self._value(x) for x in sources]
+        found = pull(self.builder, self.start, pairs, [v for v in values if v is not None and v in known])
+        by_value = dict(zip([v for v in values if v is not None and v in known], found, strict=True))
+        return [None if v is None else by_value.get(v) for v in values]
+
+    def _value(self, x: Any) -> Value | None:
+        """Return the value that stands for `x` in the program."""
+        if isinstance(x, Tracer):
+            return x.atom if isinstance(x.atom, Value) else None
+        if isinstance(x, Tensor | Variable):
+            capture = self.builder.root.captures.get(id(x))
+            return capture[1] if capture else None
+        return None

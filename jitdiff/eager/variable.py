@@ -1,0 +1,149 @@
+"""Variables: named numbers that change in place, and that tapes watch by themselves."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from jitdiff.eager.convert import numbers
+from jitdiff.eager.recorder import IDENTITY, Step, active
+from jitdiff.eager.tensor import EagerHandle, Tensor, captured, fresh, tensor_of
+from jitdiff.errors import DtypeError, ShapeError, TracingError
+from jitdiff.ir.builder import current_builder
+from jitdiff.ir.location import caller, describe
+from jitdiff.ops import Op
+
+_counter = itertools.count()
+
+
+class Variable(EagerHandle):
+    """Numbers that a program changes in place, such as the parameters of a model.
+
+    It can be used wherever an array can; what is computed from it keeps the value it had. Tapes watch a trainable
+    Variable when it is read.
+
+    Parameters
+    ----------
+    initial_value : array_like, or callable without arguments that returns one
+        The first value, copied. It settles shape and dtype.
+    trainable : bool
+        Whether tapes watch it without being asked.
+    name : str, optional
+        A name to print.
+    dtype : dtype, optional
+        Dtype, if not that of `initial_value`.
+
+    Examples
+    --------
+    >>> w = Variable([1.0, 2.0], name="w")
+    >>> w.assign_sub([0.5, 0.5])
+    <jd.Variable 'w': shape=(2,), dtype=float64, numpy=array([0.5, 1.5])>
+    >>> w * 2
+    <jd.Tensor: shape=(2,), dtype=float64, numpy=array([1., 3.])>
+    """
+
+    __slots__ = ("__weakref__", "_current", "name", "order", "trainable")
+
+    def __init__(
+        self, initial_value: Any, trainable: bool = True, name: str | None = None, dtype: npt.DTypeLike = None
+    ) -> None:
+        if callable(initial_value) and not isinstance(initial_value, EagerHandle):
+            initial_value = initial_value()
+        self._current = tensor_of(numbers(initial_value, dtype))
+        self.trainable = trainable
+        self.name = name or "Variable"
+        self.order = next(_counter)
+
+    @property
+    def _value(self) -> Any:
+        return self._current._value
+
+    def read(self) -> Any:
+        """Return the Tensor that stands for the present value; tapes that watch the Variable connect the two."""
+        if current_builder() is not None:
+            return captured(self)
+        tensor = self._current
+        step = None
+        for recorder in active():
+            if recorder.takes_variables and self.trainable:
+                recorder.accessed(self)
+            if id(self) in recorder.known and id(tensor) not in recorder.known:
+                step = step or Step(IDENTITY, (self,), {}, (tensor,), (tensor._value,), tensor._value)
+                recorder.record(step, step.outs)
+        return tensor
+
+    def bind(self, op: Op, xs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
+        """Apply `op` to the present value."""
+        return op(*(x.read() if isinstance(x, Variable) else x for x in xs), **attrs)
+
+    def value(self) -> Tensor:
+        """Return the present value as a Tensor, which later assignments do not change."""
+        tensor = self.read()
+        return fresh(tensor) if isinstance(tensor, Tensor) else tensor
+
+    read_value = value
+
+    def assign(self, value: Any) -> Variable:
+        """Set the value, and return the Variable. No gradient flows through an assignment.
+
+        Raises
+        ------
+        ShapeError, DtypeError
+            If the new value has another shape, or numbers that the dtype cannot hold.
+        """
+        self._set("assign", value)
+        return self
+
+    def assign_add(self, delta: Any) -> Variable:
+        """Add to the value, and return the Variable."""
+        self._set("assign_add", delta)
+        return self
+
+    def assign_sub(self, delta: Any) -> Variable:
+        """Subtract from the value, and return the Variable."""
+        self._set("assign_sub", delta)
+        return self
+
+    def _set(self, how: str, given: Any) -> None:
+        if current_builder() is not None:
+            raise TracingError(
+                f"{self.name}.{how}: a compiled function cannot assign to a Variable",
+                where=describe(caller()),
+                hint="return the new value, and assign it outside",
+            )
+        array = numbers(given)
+        old = self._value
+        if array.shape != old.shape:
+            raise ShapeError(
+                f"{self.name}.{how}: the Variable has shape {old.shape}, the value has {array.shape}",
+                where=describe(caller()),
+            )
+        if not np.can_cast(array.dtype, old.dtype, "safe" if isinstance(given, EagerHandle) else "same_kind"):
+            raise DtypeError(
+                f"{self.name}.{how}: the Variable has dtype {old.dtype}, the value has {array.dtype}",
+                where=describe(caller()),
+                hint=f"convert it with .astype(np.{old.dtype})",
+            )
+        array = array.astype(old.dtype)
+        if how == "assign_add":
+            array = old + array
+        elif how == "assign_sub":
+            array = old - array
+        # A new Tensor, not the old one changed: steps on tapes keep the numbers they were computed with.
+        self._current = tensor_of(array)
+
+    def __repr__(self) -> str:
+        text = np.array_repr(self._value) if self.shape else str(self._value)
+        return f"<jd.Variable {self.name!r}: shape={self.shape}, dtype={self.dtype}, numpy={text}>"
+
+    def __copy__(self) -> Variable:
+        return Variable(self._value, self.trainable, self.name)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
+        return self.__copy__()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Variable, (self._value, self.trainable, self.name)
