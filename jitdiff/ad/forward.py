@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jitdiff.ad.reverse import pull, zeros
 from jitdiff.ir import Apply, ArrayType, Block, For, If, Value, While, outs_of, reads_of, type_of
 from jitdiff.ir.builder import Builder, building
 from jitdiff.ops import Op, Tracer, control, lift
 from jitdiff.ops.fit import fit
 from jitdiff.ops.replay import Env, bind_size, concrete, inner, run, value_of
 from jitdiff.ops.tracer import builder_now
-from jitdiff.ad.reverse import pull, zeros
 
 Tangents = dict[Value, Any]
 
@@ -61,7 +61,11 @@ def pushforward(op: Op, xs: Sequence[Any], y: Any, tangents: Sequence[Any | None
 
 
 def pushforward_block(
-    op: Op, operands: Sequence[ArrayType], results: Sequence[ArrayType], attrs: Mapping[str, Any], moving: Sequence[bool]
+    op: Op,
+    operands: Sequence[ArrayType],
+    results: Sequence[ArrayType],
+    attrs: Mapping[str, Any],
+    moving: Sequence[bool],
 ) -> Block:
     """Return the pushforward of one op as a program, for those who run it many times.
 
@@ -179,23 +183,19 @@ def _push_loop(node: For | While, env: Env, moving: Tangents) -> None:
         ts = [_tangent(r, inner_moving) for r in node.body.results]
         each = [r.type for r in node.body.results]
         new = _filled([node.outs[k] for k in floats], [ts[k] for k in floats])
-        rows = [
-            zeros(Value(each[n + k])) if ts[n + k] is None else ts[n + k] for k in stacked_floats
-        ]
+        rows = [zeros(Value(each[n + k])) if ts[n + k] is None else ts[n + k] for k in stacked_floats]
         return [*results[:n], *new, *results[n:], *rows]
 
     if isinstance(node, For):
-        carries, histories = control.fori(value_of(node.trip, env), step, [*start, *dots])
+        trips = value_of(node.trip, env)
+        carries, histories = control.fori(trips, step, [*start, *dots])
     else:
-        carries, histories, count = control.while_(
-            lambda *c: _condition(node, env, c[:n]), step, [*start, *dots]
-        )
+        carries, histories, trips = control.while_(lambda *c: _condition(node, env, c[:n]), step, [*start, *dots])
         if node.count is not None:
-            env[node.count] = count
+            env[node.count] = trips
     env.update(zip(node.outs, carries, strict=False))
     env.update(zip(node.stacked, histories, strict=False))
-    if node.stacked:
-        bind_size(node.stacked[0], value_of(node.trip, env) if isinstance(node, For) else env.get(node.count), env)
+    bind_size(node.size, trips, env)
     moving.update({node.outs[k]: t for k, t in zip(floats, carries[n:], strict=True)})
     m = len(node.stacked)
     moving.update({node.stacked[k]: t for k, t in zip(stacked_floats, histories[m:], strict=True)})

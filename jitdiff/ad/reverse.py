@@ -6,20 +6,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from jitdiff.ad.walk import Cotangents, active_values, walk, wanted_among
 from jitdiff.ir import Apply, ArrayType, Atom, Block, Const, For, If, Node, Value, While, free_values, outs_of
 from jitdiff.ir.builder import Builder
 from jitdiff.ops import Op, Tracer, control, lift
 from jitdiff.ops.replay import Env, run, value_of
 from jitdiff.ops.shape import broadcast_to
 from jitdiff.ops.tracer import builder_now
-from jitdiff.ad.walk import Cotangents, active_values, walk, wanted_among
 
 Seeds = Sequence[tuple[Atom, Any]]
 
 
-def pull(
-    source: Builder, start: int, seeds: Seeds, wrt: Sequence[Value], stop: int | None = None
-) -> list[Any | None]:
+def pull(source: Builder, start: int, seeds: Seeds, wrt: Sequence[Value], stop: int | None = None) -> list[Any | None]:
     """Append to the current block the adjoint of the nodes that `source` recorded since `start`.
 
     Parameters
@@ -137,7 +135,7 @@ def _pull_loop(source: Builder, position: int, node: For | While, cotangents: Co
     carries = node.body.params[-len(node.outs) :] if node.outs else ()
     history = _histories(node)
     moving = _active_carries(node, active)
-    trip = value_of(node.trip, {}) if isinstance(node, For) else Tracer(_count(node))
+    trip: Any = value_of(node.trip, {}) if isinstance(node, For) else Tracer(_count(node))
     seeds = [zeros(p) if g is None else g for p, g, m in zip(carries, gs, moving, strict=True) if m]
     accumulators = [zeros(v) for v in free]
 
@@ -206,6 +204,7 @@ def _with_histories(source: Builder, position: int) -> For | While:
         count = node.count or Value(control.INDEX)
         size = source.root.size_of(count, "trips")
         more = {"count": count}
+    more["size"] = size
     stacked = tuple(Value(p.type.with_shape((size, *p.shape))) for p in missing)
     body = replace(node.body, results=(*node.body.results, *missing))
     changed = replace(node, body=body, stacked=(*node.stacked, *stacked), **more)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from jitdiff.ad.reverse import pull, zeros
-from jitdiff.ir import ArrayType, Block, Builder, Node, Value, outs_of, reads_of
+from jitdiff.ir import ArrayType, Block, Builder, Dim, Node, Value, outs_of, reads_of, symbol_made, symbols_read
 from jitdiff.ir.builder import building
 from jitdiff.ops import OPS, Tracer, lift
 from jitdiff.ops.replay import replay
@@ -44,7 +44,10 @@ def joint(block: Block, wrt: Sequence[int]) -> Block:
     """
     params = [Value(p.type, p.name) for p in block.params]
     floats = [k for k, r in enumerate(block.results) if r.type.is_float]
-    seeds = [Value(ArrayType(block.results[k].type.dtype, block.results[k].type.shape), _seed_name(k, floats)) for k in floats]
+    seeds = [
+        Value(ArrayType(block.results[k].type.dtype, block.results[k].type.shape), _seed_name(k, floats))
+        for k in floats
+    ]
     kept = len(params) - len(block.captured)
     builder = Builder([*params[:kept], *seeds], name=f"{block.name}_vjp")
     for array, param in zip(block.captured, params[kept:], strict=True):
@@ -97,6 +100,13 @@ def split(program: Block, results: int, seeds: Sequence[Value]) -> Split:
     wanted = dict.fromkeys(v for node in backward for v in reads_of(node))
     wanted.update(dict.fromkeys(r for r in program.results[results:] if isinstance(r, Value)))
     residuals = tuple(v for v in wanted if v in made)
+    given = {s for v in (*program.params, *residuals) for n in v.shape if isinstance(n, Dim) for s in n.symbols}
+    for node in backward:
+        if not symbols_read(node) <= given:
+            # A size that only the forward program knows and no residual has: the adjoint runs it again.
+            backward, residuals, wanted = program.nodes, (), dict.fromkeys(program.params)
+            break
+        given.update(symbol_made(node))
     inputs = tuple(p for p in program.params if p not in set(seeds))
     reads = tuple(k for k, p in enumerate(inputs) if p in wanted)
     return Split(

@@ -15,13 +15,20 @@ class Step(Protocol):
     """What the walk needs of a recorded operation; `Apply` is one."""
 
     @property
-    def op(self) -> Any: ...
+    def op(self) -> Any:
+        """The operation."""
+
     @property
-    def args(self) -> Sequence[Any]: ...
+    def args(self) -> Sequence[Any]:
+        """Keys of the operands, for their cotangents."""
+
     @property
-    def attrs(self) -> Mapping[str, Any]: ...
+    def attrs(self) -> Mapping[str, Any]:
+        """Attributes of the call."""
+
     @property
-    def outs(self) -> Sequence[Any]: ...
+    def outs(self) -> Sequence[Any]:
+        """Keys of the results."""
 
 
 class Cotangents:

@@ -20,6 +20,8 @@ from jitdiff.ir.nodes import (
     free_values,
     outs_of,
     reads_of,
+    symbol_made,
+    symbols_read,
     with_blocks,
 )
 from jitdiff.ir.printer import show
@@ -53,6 +55,8 @@ __all__ = [
     "product",
     "reads_of",
     "show",
+    "symbol_made",
+    "symbols_read",
     "type_of",
     "verify",
     "with_blocks",

@@ -137,7 +137,8 @@ class For:
     """A counted loop.
 
     ``body.params`` is the index and one value per carry; ``body.results`` is the next carries, then the
-    values of this iteration that ``stacked`` collects along a new leading axis of length ``trip``.
+    values of this iteration that ``stacked`` collects along a new leading axis of length ``trip``. ``size`` is that
+    length as shapes write it: a number, or the symbol that this node gives its value.
     """
 
     trip: Atom
@@ -146,6 +147,7 @@ class For:
     outs: tuple[Value, ...]
     stacked: tuple[Value, ...] = ()
     loc: Location | None = None
+    size: int | Dim | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,7 +155,8 @@ class While:
     """A loop whose trip count is found by running it.
 
     ``cond.params`` and ``body.params`` are the carries. ``stacked`` collects values of each iteration as in `For`;
-    its leading size is the symbol of ``count``, the number of iterations made (an i64 scalar), or None if nobody asks.
+    its leading size is the symbol ``size``, whose value is ``count``, the number of iterations made (an i64 scalar;
+    None if nobody asks).
     """
 
     cond: Block
@@ -163,6 +166,7 @@ class While:
     stacked: tuple[Value, ...] = ()
     count: Value | None = None
     loc: Location | None = None
+    size: Dim | None = None
 
 
 Node = Apply | If | For | While
@@ -259,6 +263,40 @@ def free_values(*blocks: Block) -> tuple[Value, ...]:
     for block in blocks:
         visit(block)
     return tuple(v for v in used if v not in made)
+
+
+def symbol_made(node: Node) -> frozenset[str]:
+    """Return the name of the size that a loop gives its value, if it is a symbol."""
+    size = node.size if isinstance(node, For | While) else None
+    return size.symbols if isinstance(size, Dim) else frozenset()
+
+
+def symbols_read(node: Node) -> frozenset[str]:
+    """Return the names of the symbolic sizes that a node needs the values of, those made inside it left out."""
+    found: set[str] = set()
+    for atom in (*args_of(node), *outs_of(node)):
+        found.update(_symbols(atom.type.shape))
+        found.update(_symbols(atom.value) if isinstance(atom, Const) else ())
+    if isinstance(node, Apply):
+        found.update(_symbols(tuple(node.attrs.values())))
+    for block in blocks_of(node):
+        inner: set[str] = set()
+        for each in block.nodes:
+            inner.update(symbols_read(each))
+        for each in block.nodes:
+            inner.difference_update(symbol_made(each))
+        for atom in block.results:
+            inner.update(_symbols(atom.value) if isinstance(atom, Const) else ())
+        found.update(inner)
+    return frozenset(found - symbol_made(node))
+
+
+def _symbols(x: Any) -> Iterator[str]:
+    if isinstance(x, Dim):
+        yield from x.symbols
+    elif isinstance(x, tuple):
+        for each in x:
+            yield from _symbols(each)
 
 
 def reads_of(node: Node) -> Iterator[Value]:

@@ -104,7 +104,9 @@ def _body(block: Block, names: Namer, depth: int) -> Iterator[str]:
                     yield _line(depth + 1, f"yield {atoms(inner.results)}", None)
             case For(trip, init, body, _, stacked, loc):
                 index, *carries = body.params
-                carried = ", ".join(f"{names(c)}: {c.type} = {_atom(a, names)}" for c, a in zip(carries, init, strict=True))
+                carried = ", ".join(
+                    f"{names(c)}: {c.type} = {_atom(a, names)}" for c, a in zip(carries, init, strict=True)
+                )
                 head = f"for {names(index, 'i')} in range({_atom(trip, names)}) carrying ({carried}):"
                 yield _line(depth, f"{typed(outs_of(node))} = {head}", loc)
                 yield from _body(body, names, depth + 1)
@@ -112,11 +114,15 @@ def _body(block: Block, names: Namer, depth: int) -> Iterator[str]:
                 tail = f"; stack {atoms(body.results[split:])}" if stacked else ""
                 yield _line(depth + 1, f"yield {atoms(body.results[:split])}{tail}", None)
             case While(cond, body, init, _, stacked, _, loc):
-                carried = ", ".join(f"{names(c)}: {c.type} = {_atom(a, names)}" for c, a in zip(cond.params, init, strict=True))
+                carried = ", ".join(
+                    f"{names(c)}: {c.type} = {_atom(a, names)}" for c, a in zip(cond.params, init, strict=True)
+                )
                 yield _line(depth, f"{typed(outs_of(node))} = while carrying ({carried}):", loc)
                 yield from _body(cond, names, depth + 1)
                 yield _line(depth + 1, f"while {atoms(cond.results)}", None)
-                renamed = ", ".join(f"{names(b)}: {b.type} = {names(c)}" for b, c in zip(body.params, cond.params, strict=True))
+                renamed = ", ".join(
+                    f"{names(b)}: {b.type} = {names(c)}" for b, c in zip(body.params, cond.params, strict=True)
+                )
                 yield _line(depth + 1, f"do ({renamed}):", None)
                 yield from _body(body, names, depth + 2)
                 split = len(body.results) - len(stacked)

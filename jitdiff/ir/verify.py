@@ -7,7 +7,21 @@ from collections.abc import Sequence
 import numpy as np
 
 from jitdiff.errors import VerificationError
-from jitdiff.ir.nodes import Apply, Atom, Block, For, If, Node, Value, While, args_of, outs_of
+from jitdiff.ir.dims import Dim
+from jitdiff.ir.nodes import (
+    Apply,
+    Atom,
+    Block,
+    For,
+    If,
+    Node,
+    Value,
+    While,
+    args_of,
+    outs_of,
+    symbol_made,
+    symbols_read,
+)
 from jitdiff.ir.types import ArrayType
 
 
@@ -30,6 +44,7 @@ class _Verifier:
     def __init__(self, program: Block) -> None:
         self.program = program
         self.defined: set[Value] = set()
+        self.sizes = {s for p in program.params for n in p.shape if isinstance(n, Dim) for s in n.symbols}
 
     def fail(self, message: str) -> None:
         raise VerificationError(f"{message}\nin the program\n{self.program}")
@@ -60,6 +75,9 @@ class _Verifier:
         for node in block.nodes:
             self.read(args_of(node), scope, _name(node))
             self.node(node, scope)
+            self.sizes |= symbol_made(node)
+            if unknown := symbols_read(node) - self.sizes:
+                self.fail(f"{_name(node)} needs the size {', '.join(sorted(unknown))}, which nothing before it gives")
             self.define(outs_of(node), scope)
         self.read(block.results, scope, "the result")
 

@@ -71,20 +71,18 @@ def fori(trip: Any, body: Function, init: Sequence[Any]) -> tuple[list[Any], lis
     outs = tuple(Value(p.type) for p in params[1:])
     stacked = tuple(Value(ArrayType(r.type.dtype, (size, *r.type.shape))) for r in each)
     start = tuple(_converted(lift(x), p.type.dtype) for x, p in zip(init, params[1:], strict=True))
-    outer.append(For(count, start, block, outs, stacked, outer.loc or caller()))
+    outer.append(For(count, start, block, outs, stacked, outer.loc or caller(), size))
     return [Tracer(o) for o in outs], [Tracer(s) for s in stacked]
 
 
-def while_(
-    condition: Callable[..., Any], body: Function, init: Sequence[Any]
-) -> tuple[list[Any], list[Any], Any]:
+def while_(condition: Callable[..., Any], body: Function, init: Sequence[Any]) -> tuple[list[Any], list[Any], Any]:
     """Append a While: ``condition(*carries)`` gives a boolean scalar, ``body(*carries)`` the next carries and then the
     values of this iteration to stack.
 
     Returns
     -------
     tuple
-        The final carries, the stacked values, and the number of iterations (None if nothing is stacked).
+        The final carries, the stacked values, and the number of iterations.
 
     Raises
     ------
@@ -102,12 +100,11 @@ def while_(
     outs = tuple(Value(p.type) for p in params)
     size = _symbol(outer, "trips")
     stacked = tuple(Value(ArrayType(r.type.dtype, (size, *r.type.shape))) for r in each)
-    count = Value(INDEX, str(size)) if stacked else None
-    if count is not None:
-        outer.root.name_size(count, size)
+    count = Value(INDEX, str(size))
+    outer.root.name_size(count, size)
     start = tuple(_converted(lift(x), p.type.dtype) for x, p in zip(init, params, strict=True))
-    outer.append(While(test.finish([verdict]), block, start, outs, stacked, count, outer.loc or caller()))
-    return [Tracer(o) for o in outs], [Tracer(s) for s in stacked], None if count is None else Tracer(count)
+    outer.append(While(test.finish([verdict]), block, start, outs, stacked, count, outer.loc or caller(), size))
+    return [Tracer(o) for o in outs], [Tracer(s) for s in stacked], Tracer(count)
 
 
 def block_of(function: Function, types: Sequence[ArrayType], names: Sequence[str] = (), name: str = "") -> Block:

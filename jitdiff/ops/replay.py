@@ -5,7 +5,7 @@ On arrays this evaluates with NumPy, on tracers it inlines into the block being 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,9 +63,8 @@ def _symbol(dim: Dim) -> Value:
     return _symbols.setdefault(name, _SymbolKey(control.INDEX, name))
 
 
-def bind_size(stacked: Value, trips: Any, env: Env) -> None:
+def bind_size(dim: int | Dim | None, trips: Any, env: Env) -> None:
     """Let `env` know what the trip count of a loop is, for the sizes that depend on it."""
-    dim = stacked.type.shape[0]
     if isinstance(dim, Dim) and len(dim.symbols) == 1:
         size = trips
         if isinstance(trips, Tracer):
@@ -140,8 +139,7 @@ def _step(node: Node, env: Env) -> None:
                 carries, histories = _loop(int(count), lambda i, c: inner(body, (i, *c), env), start, stacked)
             env.update(zip(outs, carries, strict=True))
             env.update(zip(stacked, histories, strict=True))
-            if stacked:
-                bind_size(stacked[0], count, env)
+            bind_size(node.size, count, env)
         case While(cond, body, init, outs, stacked, count):
             start = [value_of(a, env) for a in init]
             if current_builder() is not None:
@@ -154,7 +152,7 @@ def _step(node: Node, env: Env) -> None:
             env.update(zip(stacked, histories, strict=True))
             if count is not None:
                 env[count] = made
-                bind_size(stacked[0], made, env)
+            bind_size(node.size, made, env)
 
 
 def inner(block: Block, args: Sequence[Any], env: Env) -> list[Any]:

@@ -96,7 +96,9 @@ class Op:
             return self.evaluate(*xs, **attrs)
         return handler.bind(self, xs, attrs)
 
-    def pullback(self, xs: Sequence[Any], y: Any, g: Any, attrs: Mapping[str, Any], masked: bool = False) -> Sequence[Any]:
+    def pullback(
+        self, xs: Sequence[Any], y: Any, g: Any, attrs: Mapping[str, Any], masked: bool = False
+    ) -> Sequence[Any]:
         """Return the cotangents of the operands, None where there is none.
 
         Raises
@@ -109,7 +111,9 @@ class Op:
             return (None,) * len(xs)
         cotangents: Sequence[Any] = rule(xs, y, g, **attrs)
         if len(cotangents) != len(xs):
-            raise DifferentiationError(f"{self.name}: its rule gave {len(cotangents)} cotangents for {len(xs)} operands")
+            raise DifferentiationError(
+                f"{self.name}: its rule gave {len(cotangents)} cotangents for {len(xs)} operands"
+            )
         return cotangents
 
     def __repr__(self) -> str:

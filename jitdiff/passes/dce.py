@@ -5,7 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from jitdiff.ir import Apply, Atom, Block, For, If, Node, Value, While, args_of, blocks_of, free_values
+from jitdiff.ir import (
+    Apply,
+    Atom,
+    Block,
+    Const,
+    Dim,
+    For,
+    If,
+    Node,
+    Value,
+    While,
+    args_of,
+    blocks_of,
+    free_values,
+    symbol_made,
+    symbols_read,
+)
 
 
 def dce(block: Block) -> Block:
@@ -17,17 +33,23 @@ def _block(block: Block, keep: Sequence[bool]) -> Block:
     """Return `block` with the results in `keep` only, and what they need."""
     results = tuple(r for r, k in zip(block.results, keep, strict=True) if k)
     live = {r for r in results if isinstance(r, Value)}
+    sizes = _symbols_of(results)
     kept: list[Node] = []
     for node in reversed(block.nodes):
-        thinner = _node(node, live)
+        thinner = _node(node, live, not sizes.isdisjoint(symbol_made(node)))
         if thinner is not None:
             kept.append(thinner)
             live.update(a for a in args_of(thinner) if isinstance(a, Value))
             live.update(free_values(*blocks_of(thinner)))
+            sizes.update(symbols_read(thinner))
     return replace(block, nodes=kept[::-1], results=results)
 
 
-def _node(node: Node, live: set[Value]) -> Node | None:
+def _symbols_of(atoms: Sequence[Atom]) -> set[str]:
+    return {name for a in atoms if isinstance(a, Const) and isinstance(a.value, Dim) for name in a.value.symbols}
+
+
+def _node(node: Node, live: set[Value], sized: bool) -> Node | None:
     match node:
         case Apply(outs=outs):
             return node if any(o in live for o in outs) else None
@@ -37,22 +59,25 @@ def _node(node: Node, live: set[Value]) -> Node | None:
                 return None
             return replace(node, then=_block(then, keep), orelse=_block(orelse, keep), outs=_of(outs, keep))
         case For():
-            return _loop(node, live)
+            return _loop(node, live, sized)
         case While():
-            return _loop(node, live)
+            return _loop(node, live, sized)
 
 
 def _of(values: Sequence[Value], keep: Sequence[bool]) -> tuple[Value, ...]:
     return tuple(v for v, k in zip(values, keep, strict=True) if k)
 
 
-def _loop(node: For | While, live: set[Value]) -> Node | None:
-    """Keep the carries that are read after the loop, or that a kept value of the next iteration depends on."""
+def _loop(node: For | While, live: set[Value], sized: bool) -> Node | None:
+    """Keep the carries that are read after the loop, or that a kept value of the next iteration depends on.
+
+    A loop whose trips are the size (`sized`) of something alive stays too.
+    """
     n = len(node.outs)
     stacks = [s in live for s in node.stacked]
-    count = isinstance(node, While) and node.count is not None and (node.count in live or any(stacks))
+    count = isinstance(node, While) and node.count is not None and (node.count in live or any(stacks) or sized)
     carries = [o in live for o in node.outs]
-    if not any(carries) and not any(stacks) and not count:
+    if not any(carries) and not any(stacks) and not count and not sized:
         return None
     params = node.body.params[-n:] if n else ()
     if isinstance(node, While):

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from jitdiff.ir import Apply, Block, Const, For, Node, Value, While, blocks_of, outs_of, reads_of, with_blocks
+from jitdiff.ir import (
+    Apply,
+    Block,
+    Const,
+    For,
+    Node,
+    Value,
+    While,
+    blocks_of,
+    outs_of,
+    reads_of,
+    symbol_made,
+    symbols_read,
+    with_blocks,
+)
 from jitdiff.ops import Op
 from jitdiff.ops.emission import Call
 
@@ -15,30 +29,38 @@ def hoist(block: Block) -> Block:
     An operation that may fail stays where the loop might make no trip at all.
     """
     nodes: list[Node] = []
-    for node in block.nodes:
-        node = with_blocks(node, tuple(map(hoist, blocks_of(node))))
+    for old in block.nodes:
+        node = with_blocks(old, tuple(map(hoist, blocks_of(old))))
         if isinstance(node, For | While):
             moved, body = _split(node.body, sure=_runs(node))
-            nodes += moved
-            node = replace(node, body=body)
-        nodes.append(node)
+            nodes += [*moved, replace(node, body=body)]
+        else:
+            nodes.append(node)
     return replace(block, nodes=nodes)
 
 
 def _runs(node: For | While) -> bool:
-    return isinstance(node, For) and isinstance(node.trip, Const) and isinstance(node.trip.value, int) and node.trip.value > 0
+    return (
+        isinstance(node, For)
+        and isinstance(node.trip, Const)
+        and isinstance(node.trip.value, int)
+        and node.trip.value > 0
+    )
 
 
 def _split(body: Block, sure: bool) -> tuple[list[Node], Block]:
     inside: set[Value] = set(body.params)
+    sizes: set[str] = set()
     moved: list[Node] = []
     stay: list[Node] = []
     for node in body.nodes:
-        if _movable(node, sure) and not any(v in inside for v in reads_of(node)):
+        free = not any(v in inside for v in reads_of(node)) and sizes.isdisjoint(symbols_read(node))
+        if free and _movable(node, sure):
             moved.append(node)
         else:
             stay.append(node)
             inside.update(outs_of(node))
+            sizes.update(symbol_made(node))
     return moved, replace(body, nodes=stay)
 
 

@@ -19,5 +19,3 @@ def inline(block: Block) -> Block:
         return [lift(r) for r in (results if op.multiple else (results,))]
 
     return rewrite(block, visit)
-
-

@@ -99,4 +99,3 @@ class Rewriter:
 def rewrite(block: Block, visit: Visit) -> Block:
     """Return `block` with each operation replaced as `visit` says."""
     return Rewriter(visit).program(block)
-

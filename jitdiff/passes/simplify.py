@@ -65,7 +65,7 @@ def same(rw: Rewriter, node: Apply) -> Atom | None:
 
 @rule("astype", "reshape", "broadcast_to")
 def no_change(rw: Rewriter, node: Apply) -> Atom | None:
-    """A conversion to what it is already."""
+    """Drop a conversion to what it is already."""
     x = node.args[0]
     return x if x.type.dtype == node.out.type.dtype and x.type.shape == node.out.type.shape else None
 
@@ -132,25 +132,9 @@ def negative_twice(rw: Rewriter, node: Apply) -> Atom | None:
     return None
 
 
-@rule("power")
-def power_constant(rw: Rewriter, node: Apply) -> Atom | None:
-    """``x**1``, ``x**2``, ``x**0.5`` and ``x**-1`` without a call of power."""
-    x, y = node.args
-    number = y.value if isinstance(y, Const) else None
-    if number == 1:
-        return x
-    if number == 2:
-        return rw.apply(OPS["multiply"], (x, x))
-    if number == 0.5:
-        return rw.apply(OPS["sqrt"], (x,))
-    if number == -1:
-        return rw.apply(OPS["divide"], (Const.of(1.0, y.type), x))
-    return None
-
-
 @rule("where")
 def where_known(rw: Rewriter, node: Apply) -> Atom | None:
-    """A choice between the same, or with a known condition."""
+    """Decide a choice between the same, or with a known condition."""
     c, x, y = node.args
     if x is y:
         return x
@@ -178,7 +162,7 @@ def reshape_twice(rw: Rewriter, node: Apply) -> Atom | None:
 
 @rule("broadcast_to")
 def broadcast_of_ones(rw: Rewriter, node: Apply) -> Atom | None:
-    """A broadcast of a broadcast, or of leading axes of size 1, is one broadcast."""
+    """Broadcast at once what is broadcast twice, or after gaining leading axes of size 1."""
     x, shape = node.args[0], node.attrs["shape"]
     if (inner := rw.maker(x, "broadcast_to")) is not None:
         return rw.apply(OPS["broadcast_to"], inner.args, shape=shape)
@@ -196,7 +180,7 @@ def _leading_ones(short: tuple[int | Dim, ...], long: tuple[int | Dim, ...]) -> 
 
 @rule("sum")
 def sum_of_broadcast(rw: Rewriter, node: Apply) -> Atom | None:
-    """The sum of equal elements is a product with their number, and a sum over nothing is none."""
+    """Sum equal elements as a product with their number, and over no axis not at all."""
     x, axes = node.args[0], node.attrs["axes"]
     if not axes:
         return x
@@ -209,7 +193,11 @@ def sum_of_broadcast(rw: Rewriter, node: Apply) -> Atom | None:
     if len(free) != len(axes):
         return None
     kept_shape = tuple(n for a, n in enumerate(source.type.shape) if a + lead not in axes)
-    count = Const.of(float(n), source.type.with_shape(())) if isinstance(n := product(tuple(shape[a] for a in axes)), int) else None
+    count = (
+        Const.of(float(n), source.type.with_shape(()))
+        if isinstance(n := product(tuple(shape[a] for a in axes)), int)
+        else None
+    )
     if count is None:
         return None
     kept = rw.apply(OPS["reshape"], (source,), shape=kept_shape)
@@ -219,9 +207,15 @@ def sum_of_broadcast(rw: Rewriter, node: Apply) -> Atom | None:
 
 
 def _narrow_operands(rw: Rewriter, node: Apply) -> Atom | None:
-    """A pointwise operation broadcasts by itself: it reads what was broadcast rather than the broadcast."""
+    """Let a pointwise operation, which broadcasts by itself, read what was broadcast rather than the broadcast."""
     op = node.op
-    if not isinstance(op, Op) or not isinstance(op.emission, Element) or op.emission.moves or node.attrs or len(node.args) < 2:
+    if (
+        not isinstance(op, Op)
+        or not isinstance(op.emission, Element)
+        or op.emission.moves
+        or node.attrs
+        or len(node.args) < 2
+    ):
         return None
     args = list(node.args)
     for k, x in enumerate(node.args):
@@ -235,5 +229,3 @@ def _narrow_operands(rw: Rewriter, node: Apply) -> Atom | None:
     if all(a is b for a, b in zip(args, node.args, strict=True)):
         return None
     return rw.apply(op, args)
-
-

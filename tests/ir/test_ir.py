@@ -4,7 +4,19 @@ import numpy as np
 import pytest
 
 from jitdiff.errors import ShapeError, TracingError, VerificationError
-from jitdiff.ir import Apply, ArrayType, Block, Builder, Const, Dim, For, NeedsConcreteSize, Value, broadcast_shapes, verify
+from jitdiff.ir import (
+    Apply,
+    ArrayType,
+    Block,
+    Builder,
+    Const,
+    Dim,
+    For,
+    NeedsConcreteSize,
+    Value,
+    broadcast_shapes,
+    verify,
+)
 from jitdiff.ir.builder import building
 from jitdiff.ops import OPS, Tracer, control
 from tests.tracing import gradient_of, trace
@@ -24,7 +36,9 @@ def test_sizes_are_polynomials():
     assert (3 * n + 1).substitute({"n": 4}) == 13
 
 
-@pytest.mark.parametrize("needs", [lambda: n < 3, lambda: int(n), lambda: range(n), lambda: n // 2, lambda: bool(n), lambda: n % m])
+@pytest.mark.parametrize(
+    "needs", [lambda: n < 3, lambda: int(n), lambda: range(n), lambda: n // 2, lambda: bool(n), lambda: n % m]
+)
 def test_what_a_symbol_cannot_tell_is_asked_for(needs):
     with pytest.raises(NeedsConcreteSize):
         needs()
@@ -120,4 +134,6 @@ def test_branches_and_carries_must_agree():
 
 def test_a_python_scalar_gives_way_to_what_the_loop_makes_of_it():
     (loop,) = trace(lambda x: control.fori(3, lambda i, c: [c + x], [0])[0], np.float32(1.0)).nodes
-    assert loop.outs[0].type.dtype == np.float64  # an integer beside float32 cannot stay: as numpy's 0 + float32 array rule
+    assert (
+        loop.outs[0].type.dtype == np.float64
+    )  # an integer beside float32 cannot stay: as numpy's 0 + float32 array rule

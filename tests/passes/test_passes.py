@@ -25,12 +25,10 @@ def ops(block):
         (lambda x: [x * 1.0], []),
         (lambda x: [-1.0 * x], ["negative"]),
         (lambda x: [x / 1.0], []),
-        (lambda x: [-(-x)], []),
+        (lambda x: [np.negative(-x)], []),
         (lambda x: [x + (-x)], ["subtract"]),
         (lambda x: [x - (-x)], ["add"]),
         (lambda x: [x**1.0], []),
-        (lambda x: [x**2.0], ["multiply"]),
-        (lambda x: [x**0.5], ["sqrt"]),
         (lambda x: [x.T.T], []),
         (lambda x: [x.reshape(3, 1).reshape(3)], []),
         (lambda x: [np.sum(np.broadcast_to(x, (4, 3)), axis=0)], ["multiply"]),
@@ -52,7 +50,9 @@ def test_zeros_of_different_sign_are_not_the_same_constant():
 
 
 def test_constants_are_folded():
-    block = passes.optimise(trace(lambda x: [x * (np.float64(2.0) * 3.0), control.cond(x[0] > 0, lambda: [1.0], lambda: [2.0])[0]], X))
+    block = passes.optimise(
+        trace(lambda x: [x * (np.float64(2.0) * 3.0), control.cond(x[0] > 0, lambda: [1.0], lambda: [2.0])[0]], X)
+    )
     assert ops_of_results(block)[0] == "multiply"
     assert str(block.nodes[0].args[1]) == "6.0"
 
@@ -63,7 +63,7 @@ def ops_of_results(block):
 
 def test_dead_code_goes_and_so_do_unread_carries():
     def fn(x):
-        (a, b), (rows,) = control.fori(3, lambda i, a, b: [a * 2.0, b + a, a], [x, x])
+        (a, _), _ = control.fori(3, lambda i, a, b: [a * 2.0, b + a, a], [x, x])
         return [a]
 
     (loop,) = passes.optimise(trace(fn, X)).nodes
@@ -73,7 +73,7 @@ def test_dead_code_goes_and_so_do_unread_carries():
 
 def test_a_carry_that_feeds_a_live_one_stays():
     def fn(x):
-        (a, b), _ = control.fori(3, lambda i, a, b: [a + b, b * 2.0], [x, x])
+        (a, _), _ = control.fori(3, lambda i, a, b: [a + b, b * 2.0], [x, x])
         return [a]
 
     (loop,) = passes.optimise(trace(fn, X)).nodes
