@@ -1,6 +1,13 @@
 """Differentiation of code as it runs: Tensors, Variables, tapes, and transforms of plain functions."""
 
 from jitdiff.eager.convert import constant, convert
+from jitdiff.eager.functions import (
+    gradients_function,
+    implicit_gradients,
+    implicit_value_and_gradients,
+    make_vjp,
+    value_and_gradients_function,
+)
 from jitdiff.eager.tape import GradientTape, UnconnectedGradients
 from jitdiff.eager.tensor import EagerHandle, Tensor
 from jitdiff.eager.transforms import jvp, vjp
@@ -14,6 +21,11 @@ __all__ = [
     "Variable",
     "constant",
     "convert",
+    "gradients_function",
+    "implicit_gradients",
+    "implicit_value_and_gradients",
     "jvp",
+    "make_vjp",
+    "value_and_gradients_function",
     "vjp",
 ]

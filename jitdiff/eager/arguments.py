@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import optree
@@ -34,6 +34,11 @@ def unflatten(like: Any, leaves: Sequence[Any]) -> Any:
     return optree.tree_unflatten(optree.tree_structure(like, none_is_leaf=True, namespace=NAMESPACE), leaves)
 
 
+def map_leaves(function: Callable[[Any], Any], tree: Any) -> Any:
+    """Return `tree` with each leaf replaced by ``function(leaf)``."""
+    return optree.tree_map(function, tree, none_is_leaf=True, namespace=NAMESPACE)
+
+
 def tensors_in(tree: Any, name: str) -> list[Any]:
     """Return the leaves of `tree`, which all have to be Tensors, Variables or traced values."""
     if type(tree) is not list and isinstance(tree, Handle):
@@ -62,8 +67,10 @@ def _not_a_tensor(x: Any, path: str, name: str) -> ArgumentTypeError:
     )
 
 
-def output_gradients_for(target: Any, targets: Sequence[Any], given: Any) -> list[Any]:
+def output_gradients_for(target: Any, targets: Sequence[Any], given: Any, name: str = "output_gradients") -> list[Any]:
     """Return the cotangent given for each of `targets`, the leaves of `target`; None where none is.
+
+    `name` is what the argument is called in errors.
 
     Raises
     ------
@@ -74,10 +81,12 @@ def output_gradients_for(target: Any, targets: Sequence[Any], given: Any) -> lis
     """
     if given is None:
         return [None] * len(targets)
-    return [_seed(g, t, k, len(targets)) for k, (g, t) in enumerate(zip(_matched(target, targets, given), targets, strict=True))]
+    matched = _matched(target, targets, given, name)
+    names = [name] if len(targets) == 1 else [f"{name}[{k}]" for k in range(len(targets))]
+    return [_seed(g, t, label) for g, t, label in zip(matched, targets, names, strict=True)]
 
 
-def _matched(target: Any, targets: Sequence[Any], given: Any) -> Sequence[Any]:
+def _matched(target: Any, targets: Sequence[Any], given: Any, name: str) -> Sequence[Any]:
     if isinstance(target, Handle):
         return [given]
     if type(target) in (list, tuple) and type(given) in (list, tuple):
@@ -88,15 +97,14 @@ def _matched(target: Any, targets: Sequence[Any], given: Any) -> Sequence[Any]:
     except (ValueError, TypeError):
         count = f"{len(given)} given" if isinstance(given, list | tuple | dict) else f"a {type(given).__name__} given"
         raise ArgumentError(
-            f"output_gradients: one is needed for each of {len(targets)} targets, nested as they are; {count}",
+            f"{name}: one is needed for each of {len(targets)} targets, nested as they are; {count}",
             where=describe(caller()),
         ) from None
 
 
-def _seed(g: Any, target: Any, k: int, count: int) -> Any:
+def _seed(g: Any, target: Any, name: str) -> Any:
     if g is None:
         return None
-    name = f"output_gradients[{k}]" if count > 1 else "output_gradients"
     seed = g if isinstance(g, Tracer) else convert(g)
     if seed.shape != target.shape:
         raise ShapeError(f"{name} has shape {seed.shape}, its target has {target.shape}", where=describe(caller()))

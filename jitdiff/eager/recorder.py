@@ -83,6 +83,10 @@ class Recorder:
         if variable.dtype.kind == "f":
             self.known.add(id(variable))
 
+    def variables(self) -> list[Any]:
+        """Return the watched Variables in order of construction."""
+        return sorted((x for x in self.leaves.values() if hasattr(x, "order")), key=lambda v: v.order)
+
     def clear(self) -> None:
         """Forget everything."""
         self.known = set()

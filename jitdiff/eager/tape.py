@@ -146,8 +146,7 @@ class GradientTape:
 
     def watched_variables(self) -> tuple[Variable, ...]:
         """Return the Variables that the tape watches or watched, in the order of their construction."""
-        watched = [x for x in self._recorder.leaves.values() if isinstance(x, Variable)]
-        return tuple(sorted(watched, key=lambda v: v.order)) or self._variables
+        return tuple(self._recorder.variables()) or self._variables
 
     @contextmanager
     def stop_recording(self) -> Iterator[None]:
@@ -226,11 +225,14 @@ class GradientTape:
         >>> {name: g.tolist() for name, g in tape.gradient(y, layer).items()}
         {'b': 1.0, 'w': [2.0, 4.0]}
         """
-        zero = _is_zero(unconnected_gradients)
+        return self.pull(target, sources, output_gradients, "output_gradients", _is_zero(unconnected_gradients))
+
+    def pull(self, target: Any, sources: Any, weights: Any, name: str, zero: bool = False) -> Any:
+        """Return what `gradient` does; errors about `weights` call them `name`."""
         self._require_usable("gradient")
         targets = tensors_in(target, "target")
         wrt = tensors_in(sources, "sources")
-        seeds = output_gradients_for(target, targets, output_gradients)
+        seeds = output_gradients_for(target, targets, weights, name)
         outer = self._recorders_around("gradient")
         if self._span is not None and any(isinstance(x, Tracer) for x in (*targets, *wrt)):
             found = self._span.gradient(targets, seeds, wrt, self._recorder.takes_variables)
@@ -248,7 +250,7 @@ class GradientTape:
                 "calling it outside the context: it records the operations of the gradient on the tape. Only do so to "
                 "differentiate the gradient itself.",
                 TapeWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         elif self._recording:
             self._stop()

@@ -14,7 +14,7 @@ from jitdiff.errors import TracingError
 from jitdiff.ir import Value
 from jitdiff.ir.builder import Builder, current_builder
 from jitdiff.ir.location import caller, describe
-from jitdiff.ops import Tracer
+from jitdiff.ops import OPS, Tracer
 
 
 class TraceSpan:
@@ -76,3 +76,8 @@ class TraceSpan:
             capture = self.builder.root.captures.get(id(x))
             return capture[1] if capture else None
         return None
+
+
+def copied(x: Tracer) -> Tracer:
+    """Return another value of the program that is equal to `x`."""
+    return OPS["astype"](x, dtype=x.dtype)  # type: ignore[no-any-return]
