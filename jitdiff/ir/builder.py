@@ -29,7 +29,7 @@ class Builder:
     Attributes
     ----------
     captures : dict
-        Of the outermost builder (which starts with those given): arrays met while tracing, by identity, each with the parameter that stands for it.
+        Of the outermost builder: arrays met while tracing, by identity, each with the parameter that stands for it.
     refused : Atom or None
         Of the outermost builder: the last value whose number was asked for.
     """
