@@ -1,0 +1,160 @@
+"""Where buffers lie in the workspace: two that are never alive together may share bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jitdiff.codegen.program import Buffer, Program
+from jitdiff.codegen.text import Stmt, dtype_text, names_in, shape_text
+from jitdiff.ir import Dim
+
+_ALIGNMENT = 64
+
+Span = tuple[int, int]
+
+
+def allocate(program: Program, stmts: list[Stmt]) -> tuple[list[Stmt], int]:
+    """Declare all buffers in the text.
+
+    Returns
+    -------
+    tuple
+        The statements with declarations put in, each before the statement that first uses the buffer, and the number
+        of bytes of workspace they take (0 if that depends on symbolic sizes).
+    """
+    uses = _Uses(program.buffers, stmts)
+    used = [b for b in program.buffers if b.name in uses.spans]
+    kept = [b for b in used if not b.returned and _sizes_known(program, b)]
+    fixed = [b for b in kept if isinstance(_bytes(b), int)]
+    spans = uses.tied(program.ties)
+    offsets, total = _pack(fixed, spans)
+    texts = {b.name: (str(offset), str(offset + int(_bytes(b)))) for b, offset in zip(fixed, offsets, strict=True)}
+    symbolic = [b for b in kept if b not in fixed]
+    head = _symbolic(program, symbolic, spans, total, texts)
+    for buffer in used:
+        shape, dtype = shape_text(buffer.type.shape), dtype_text(buffer.type.dtype)
+        if buffer.name in texts:
+            low, high = texts[buffer.name]
+            text = f"{buffer.name} = ws[{low}:{high}].view({dtype}).reshape({shape})"
+        else:
+            text = f"{buffer.name} = np.empty({shape}, {dtype})"
+        inner = () if buffer in kept or buffer.returned else buffer.scope
+        where = inner[-1].body if inner else stmts
+        assert where is not None
+        where.insert(where.index(uses.first[buffer.name][len(inner)]), Stmt(text))
+    return [*head, *stmts], 0 if symbolic else total
+
+
+def _sizes_known(program: Program, buffer: Buffer) -> bool:
+    return all(d.symbols <= program.symbols for d in buffer.type.shape if isinstance(d, Dim))
+
+
+def _bytes(buffer: Buffer) -> int | Dim:
+    return buffer.type.size * buffer.type.dtype.itemsize
+
+
+class _Uses:
+    """Where buffers are used: as spans of positions in the text, a loop counting as a whole for what lives around it."""
+
+    def __init__(self, buffers: Sequence[Buffer], stmts: Sequence[Stmt]) -> None:
+        self.buffers = {b.name: b for b in buffers}
+        self.spans: dict[str, Span] = {}
+        self.first: dict[str, tuple[Stmt, ...]] = {}
+        self._position = 0
+        self._loops: list[tuple[Stmt, int, list[str]]] = []
+        self._visit(stmts, ())
+
+    def _visit(self, stmts: Sequence[Stmt], path: tuple[Stmt, ...]) -> None:
+        for stmt in stmts:
+            start = self._position
+            self._position += 1
+            here = (*path, stmt)
+            for name in (n for group in names_in(stmt.text) for n in group if n in self.buffers):
+                self._note(name, start, start)
+                self.first.setdefault(name, here)
+            if stmt.body is not None:
+                before = dict(self.spans)
+                self._visit(stmt.body, here)
+                if stmt.text.startswith(("for", "while")):
+                    for name, span in self.spans.items():
+                        inside = before.get(name) != span
+                        if inside and stmt not in self.buffers[name].scope:
+                            self._note(name, start, self._position)
+
+    def _note(self, name: str, low: int, high: int) -> None:
+        old = self.spans.get(name, (low, high))
+        self.spans[name] = (min(old[0], low), max(old[1], high))
+
+    def tied(self, ties: Sequence[tuple[str, str]]) -> dict[str, Span]:
+        """Return the spans, those of buffers that change names with each other made one."""
+        spans = dict(self.spans)
+        for _ in ties:
+            for a, b in ties:
+                if a in spans and b in spans:
+                    low, high = min(spans[a][0], spans[b][0]), max(spans[a][1], spans[b][1])
+                    spans[a] = spans[b] = (low, high)
+        return spans
+
+
+def _overlap(a: Span, b: Span) -> bool:
+    return a[0] <= b[1] and b[0] <= a[1]
+
+
+def _aligned(size: int) -> int:
+    return -(-size // _ALIGNMENT) * _ALIGNMENT
+
+
+def _pack(buffers: Sequence[Buffer], spans: dict[str, Span]) -> tuple[list[int], int]:
+    """Return an offset for each buffer, and the bytes needed: the largest first, each as low as it fits."""
+    order = sorted(range(len(buffers)), key=lambda k: (-int(_bytes(buffers[k])), spans[buffers[k].name], k))
+    offsets = [0] * len(buffers)
+    placed: list[tuple[int, int, Span]] = []
+    for k in order:
+        size, span = _aligned(int(_bytes(buffers[k]))), spans[buffers[k].name]
+        offset = 0
+        for low, high, _ in sorted((p for p in placed if _overlap(p[2], span)), key=lambda p: p[:2]):
+            if offset + size <= low:
+                break
+            offset = max(offset, high)
+        offsets[k] = offset
+        placed.append((offset, offset + size, span))
+    return offsets, max((high for _, high, _ in placed), default=0)
+
+
+@dataclass(eq=False, slots=True)
+class _Region:
+    """Bytes of a symbolic size that buffers of that size share one after the other."""
+
+    size: Dim
+    spans: list[Span]
+    buffers: list[Buffer]
+
+
+def _symbolic(
+    program: Program, buffers: Sequence[Buffer], spans: dict[str, Span], start: int, texts: dict[str, tuple[str, str]]
+) -> list[Stmt]:
+    """Give buffers of symbolic size their bounds, and return the statements that compute and check them."""
+    regions: list[_Region] = []
+    for buffer in sorted(buffers, key=lambda b: spans[b.name]):
+        size, span = _bytes(buffer), spans[buffer.name]
+        assert isinstance(size, Dim)
+        for region in regions:
+            if region.size == size and not any(_overlap(s, span) for s in region.spans):
+                break
+        else:
+            region = _Region(size, [], [])
+            regions.append(region)
+        region.spans.append(span)
+        region.buffers.append(buffer)
+    stmts: list[Stmt] = []
+    offset = str(start)
+    for region in regions:
+        for buffer in region.buffers:
+            texts[buffer.name] = (offset, f"{offset} + {region.size}" if offset != "0" else str(region.size))
+        end = program.names.fresh("", "end")
+        stmts.append(Stmt(f"{end} = {offset} + ({region.size} + {_ALIGNMENT - 1}) // {_ALIGNMENT} * {_ALIGNMENT}"))
+        offset = end
+    if stmts:
+        stmts.append(Stmt(f"if ws.size < {offset}:", None, [Stmt(f"raise WorkspaceTooSmall({offset})", pinned=True)], True))
+    return stmts

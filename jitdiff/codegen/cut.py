@@ -1,0 +1,148 @@
+"""Cutting long functions up: Numba's time to compile grows faster than the length of a function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from jitdiff.codegen.text import Stmt, names_in
+
+LIMIT = 200
+"""Lines of a function."""
+
+
+@dataclass(eq=False, slots=True)
+class Function:
+    """A function of the module."""
+
+    name: str
+    params: list[str]
+    body: list[Stmt]
+
+    @property
+    def stmt(self) -> Stmt:
+        """The definition."""
+        return Stmt(f"def {self.name}({', '.join(self.params)}):", None, self.body)
+
+
+def cut(name: str, params: list[str], body: list[Stmt], limit: int = LIMIT) -> list[Function]:
+    """Return the functions that a long one is cut into, callees first.
+
+    The pieces are called ``<name>_1``, ``<name>_2``, ...; each gets the names that it reads and returns those that are
+    read after it.
+    """
+    cutter = _Cutter(name, limit)
+    short = cutter.shorten(body, set(params), set())
+    return [*cutter.functions, Function(name, params, short)]
+
+
+@dataclass(eq=False)
+class _Cutter:
+    name: str
+    limit: int
+    functions: list[Function] = field(default_factory=list)
+
+    def shorten(self, body: Sequence[Stmt], bound: set[str], wanted: set[str]) -> list[Stmt]:
+        """Return `body` with what is too long moved into functions.
+
+        Parameters
+        ----------
+        body : sequence of Stmt
+            Statements of a function or of a compound statement in it.
+        bound : set of str
+            Names that have a value before.
+        wanted : set of str
+            Names that are read after.
+        """
+        if sum(s.lines for s in body) <= self.limit:
+            return list(body)
+        units = list(_units(body))
+        after = [set(wanted) for _ in units]
+        for k in range(len(units) - 2, -1, -1):
+            after[k] = after[k + 1] | {n for s in units[k + 1] for n in _names(s)[0]}
+        before = set(bound)
+        result: list[Stmt] = []
+        piece: list[Stmt] = []
+        known = set(before)
+        for k, unit in enumerate(units):
+            for stmt in unit:
+                self._shorten_inside(stmt, before, after[k])
+            lines = sum(s.lines for s in unit)
+            if piece and (unit[0].pinned or sum(s.lines for s in piece) + lines > self.limit):
+                result += self._move(piece, known, after[k - 1])
+                piece, known = [], set(before)
+            if unit[0].pinned:
+                result += unit
+            else:
+                piece += unit
+            before |= {n for s in unit for n in _names(s)[1]}
+        return result + (self._move(piece, known, wanted) if piece else [])
+
+    def _shorten_inside(self, stmt: Stmt, bound: set[str], wanted: set[str]) -> None:
+        if stmt.body is not None and stmt.lines > self.limit:
+            again = set(_exposed(stmt.body)) if stmt.text.startswith(("for", "while")) else set()
+            stmt.body = self.shorten(stmt.body, bound | set(names_in(stmt.text)[1]), wanted | again)
+
+    def _move(self, piece: list[Stmt], bound: set[str], wanted: set[str]) -> list[Stmt]:
+        if sum(s.lines for s in piece) < self.limit // 8:
+            return piece
+        stored = list(dict.fromkeys(n for s in piece for n in _names(s)[1]))
+        returned = [n for n in stored if n in wanted]
+        certain = _certain(piece)
+        params = [n for n in _exposed(piece) if n in bound]
+        params += [n for n in returned if n not in certain and n in bound and n not in params]
+        function = Function(f"{self.name}_{len(self.functions) + 1}", params, list(piece))
+        if returned:
+            function.body.append(Stmt(f"return {', '.join(returned)}", pinned=True))
+        self.functions.append(function)
+        call = f"{function.name}({', '.join(params)})"
+        return [Stmt(f"{', '.join(returned)} = {call}" if returned else call, piece[0].loc)]
+
+
+def _units(body: Sequence[Stmt]) -> Iterator[list[Stmt]]:
+    """Yield statements, an ``else`` with its ``if``."""
+    unit: list[Stmt] = []
+    for stmt in body:
+        if unit and stmt.text != "else:":
+            yield unit
+            unit = []
+        unit.append(stmt)
+    if unit:
+        yield unit
+
+
+def _names(stmt: Stmt) -> tuple[set[str], set[str]]:
+    """Return the names that a statement loads and stores, with what is inside it."""
+    loads: set[str] = set()
+    stores: set[str] = set()
+    for inner in stmt.walk():
+        have = names_in(inner.text)
+        loads.update(have[0])
+        stores.update(have[1])
+    return loads, stores
+
+
+def _certain(stmts: Sequence[Stmt]) -> set[str]:
+    """Return the names that statements store whatever happens."""
+    found: set[str] = set()
+    for unit in _units(stmts):
+        if unit[0].body is None:
+            found.update(names_in(unit[0].text)[1])
+        elif len(unit) == 2:
+            found |= _certain(unit[0].body) & _certain(unit[1].body or ())
+    return found
+
+
+def _exposed(stmts: Sequence[Stmt], known: frozenset[str] = frozenset()) -> list[str]:
+    """Return the names that statements load before they surely store them, in order."""
+    found: dict[str, None] = {}
+    have = set(known)
+    for unit in _units(stmts):
+        for stmt in unit:
+            loads, stores = names_in(stmt.text)
+            found.update(dict.fromkeys(n for n in loads if n not in have))
+            if stmt.body is not None:
+                inner = frozenset(have.union(stores))
+                found.update(dict.fromkeys(_exposed(stmt.body, inner)))
+        have |= _certain(unit)
+    return list(found)

@@ -1,0 +1,229 @@
+"""What one point of an iteration space computes: a graph of elements, each a scalar expression over others.
+
+An element is a value at an index. Its expression, and its index where that is computed, refer to other elements by
+tokens (``_e12_``), so that one element is one node however often it is used and no expression grows before it is placed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from jitdiff.codegen.terms import Extents, canonical
+from jitdiff.codegen.text import literal, typed
+from jitdiff.errors import UnsupportedError
+from jitdiff.ir import Apply, Atom, Const, Dim, Shape, Value, dtype_name
+from jitdiff.ir.location import describe
+from jitdiff.ops.emission import Element, Emission, Index, Site, Write
+from jitdiff.ops.table import Op
+
+TOKEN = re.compile(r"_e(\d+)_")
+_NAMES = re.compile(r"[A-Za-z_]\w*")
+
+At = tuple[str, ...]
+
+
+def tokens(text: str) -> list[int]:
+    """Return the elements that a text refers to, as often as it does."""
+    return [int(m) for m in TOKEN.findall(text)]
+
+
+def emission_of(node: Apply) -> Emission:
+    """Return how a node appears in text."""
+    assert isinstance(node.op, Op)
+    if node.op.emission is None:
+        raise UnsupportedError(f"{node.op.name} cannot be compiled", where=describe(node.loc))
+    return node.op.emission
+
+
+def site_of(node: Apply) -> Site:
+    """Return what the emission of a node is told of it."""
+    return Site(tuple(a.type for a in node.args), node.outs[0].type, node.attrs)
+
+
+@dataclass(eq=False, slots=True)
+class Node:
+    """A value at an index.
+
+    Parameters
+    ----------
+    atom : Value or Const
+        The value.
+    index : tuple of str
+        The index, in normal form.
+    text : str
+        Expression that computes it, empty if it can only be read.
+    guarded : frozenset of int
+        Elements in `text` that must not be computed unless a condition in it holds.
+    conditional : bool
+        Whether `text` is a choice.
+    """
+
+    atom: Atom
+    index: At
+    text: str = ""
+    guarded: frozenset[int] = frozenset()
+    conditional: bool = False
+    cost: int = -1
+
+    @property
+    def index_tokens(self) -> list[int]:
+        """Elements that the index is computed from."""
+        return [t for term in self.index for t in tokens(term)]
+
+
+@dataclass(eq=False)
+class Elements:
+    """The elements met in one iteration space.
+
+    Parameters
+    ----------
+    variables : tuple of str
+        Loop variables, outermost first.
+    extents : mapping
+        Their numbers of values.
+    """
+
+    variables: tuple[str, ...]
+    extents: Extents
+    nodes: list[Node] = field(default_factory=list)
+    _ids: dict[object, int] = field(default_factory=dict)
+    _defined: set[int] = field(default_factory=set)
+
+    def at(self, atom: Atom, index: Index) -> int:
+        """Return the element of `atom` at `index`."""
+        where = tuple(canonical(t, self.extents) for t in index)
+        key = (atom.key if isinstance(atom, Const) else atom, where)
+        found = self._ids.get(key)
+        if found is None:
+            found = self._ids[key] = len(self.nodes)
+            self.nodes.append(Node(atom, where, literal(atom) if isinstance(atom, Const) else ""))
+        return found
+
+    def define(self, element: int, node: Apply) -> Node:
+        """Give the element its expression, `node` being what computes its value."""
+        have = self.nodes[element]
+        if element not in self._defined:
+            self._defined.add(element)
+            emission, site = emission_of(node), site_of(node)
+            assert isinstance(emission, Element)
+            guarded: set[int] = set()
+
+            def read(operand: int, index: Index) -> str:
+                child = self.at(node.args[operand], index)
+                if any(not isinstance(t, int | Dim) and str(t) not in have.index for t in index):
+                    guarded.add(child)
+                return f"_e{child}_"
+
+            text = emission.expression(have.index, read, site)
+            have.text = text if emission.moves else typed(text, site.out.dtype)
+            have.conditional = " if " in text
+            if have.conditional:
+                have.guarded = frozenset(guarded)
+        return have
+
+    def write(self, node: Apply, write: Write, at: Index) -> tuple[At, str]:
+        """Return the index that a write goes to and the text of its value."""
+        site = site_of(node)
+
+        def read(operand: int, index: Index) -> str:
+            return f"_e{self.at(node.args[operand], index)}_"
+
+        target = tuple(canonical(t, self.extents) for t in write.target(at, read))
+        return target, typed(write.value(at, read), site.out.dtype)
+
+    def variables_of(self, text: str) -> frozenset[str]:
+        """Return the loop variables that stand in a text."""
+        return frozenset(_NAMES.findall(text)).intersection(self.variables)
+
+
+@dataclass(eq=False)
+class Reach:
+    """The elements that some texts need, each after those it is computed from.
+
+    Parameters
+    ----------
+    elements : Elements
+        The graph.
+    is_read : callable
+        ``is_read(node)`` tells whether an element is read from where its value is stored rather than computed.
+    definitions : mapping
+        The node of the program that computes each value.
+    """
+
+    elements: Elements
+    is_read: Callable[[Node], bool]
+    definitions: Mapping[Value, Apply]
+    order: list[int] = field(default_factory=list)
+    children: dict[int, list[int]] = field(default_factory=dict)
+    depends: dict[int, frozenset[str]] = field(default_factory=dict)
+
+    def add(self, texts: Iterable[str]) -> None:
+        """Reach everything that `texts` refer to."""
+        for text in texts:
+            for root in tokens(text):
+                self._visit(root)
+
+    def _visit(self, root: int) -> None:
+        stack = [(root, False)]
+        while stack:
+            element, done = stack.pop()
+            if done:
+                if element not in self.depends:
+                    self._finish(element)
+            elif element not in self.children:
+                children = self._expand(element)
+                self.children[element] = children
+                stack.append((element, True))
+                stack.extend((child, False) for child in reversed(children))
+
+    def _expand(self, element: int) -> list[int]:
+        node = self.elements.nodes[element]
+        if isinstance(node.atom, Const):
+            return []
+        if self.is_read(node):
+            return node.index_tokens
+        return tokens(self.elements.define(element, self.definitions[node.atom]).text)
+
+    def _finish(self, element: int) -> None:
+        node = self.elements.nodes[element]
+        text = "" if isinstance(node.atom, Const) else " ".join(node.index) if self.is_read(node) else node.text
+        depends = self.elements.variables_of(text)
+        self.depends[element] = depends.union(*(self.depends[c] for c in self.children[element]))
+        self.order.append(element)
+
+    def strict(self, texts: Iterable[str]) -> set[int]:
+        """Return the elements that are computed whatever the conditions on the way to them are."""
+        found: set[int] = set()
+        stack = [t for text in texts for t in tokens(text)]
+        while stack:
+            element = stack.pop()
+            if element in found:
+                continue
+            found.add(element)
+            node = self.elements.nodes[element]
+            guarded = node.guarded if node.text and not self._reads(node) else frozenset()
+            stack.extend(c for c in self.children[element] if c not in guarded)
+        return found
+
+    def _reads(self, node: Node) -> bool:
+        return isinstance(node.atom, Const) or self.is_read(node)
+
+
+def describe_value(value: Value) -> str:
+    """Return a name for a value in error messages."""
+    return f"{value.name or 'a value'}: {dtype_name(value.type.dtype)}"
+
+
+def spaced(shape: Shape, variables: Iterable[str]) -> tuple[Shape, Index]:
+    """Return the space of the axes of `shape` that are longer than 1, and the index of its points in the whole.
+
+    Examples
+    --------
+    >>> spaced((3, 1, 4), "ij")
+    ((3, 4), ('i', 0, 'j'))
+    """
+    names = iter(variables)
+    at: Index = tuple(0 if n == 1 else next(names) for n in shape)
+    return tuple(n for n in shape if n != 1), at

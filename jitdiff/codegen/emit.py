@@ -1,0 +1,86 @@
+"""From a program to a module of Python text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jitdiff.codegen.blocks import emit_block
+from jitdiff.codegen.buffers import allocate
+from jitdiff.codegen.cut import Function, cut
+from jitdiff.codegen.guards import guards_of
+from jitdiff.codegen.items import Slot
+from jitdiff.codegen.plan import plan_block
+from jitdiff.codegen.program import Place, Program
+from jitdiff.codegen.text import BUILTINS, Stmt, free_names, render
+from jitdiff.ir import Block, Emitted
+
+
+def emit(block: Block, name: str, doc: str = "") -> Emitted:
+    """Return the module of text that computes a program.
+
+    Parameters
+    ----------
+    block : Block
+        A verified program, after the passes.
+    name : str
+        Name of the entry function.
+    doc : str
+        First line of the module.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from jitdiff.ir import ArrayType, Builder, Value
+    >>> from jitdiff.ops.table import OPS
+    >>> x = Value(ArrayType(np.dtype(float), (3,)), "x")
+    >>> builder = Builder((x,))
+    >>> (square,) = builder.apply(OPS["multiply"], (x, x), {})
+    >>> (total,) = builder.apply(OPS["sum"], (square,), {"axes": (0,)})
+    >>> program = builder.finish([total])
+    >>> for node in program.nodes:
+    ...     node.loc = None
+    >>> print(emit(program, "norm2", "Squared length.").source)
+    """
+    program = Program(block)
+    for param in block.params:
+        program.places[param] = Place(program.names(param, "x"), param.type)
+    guards = guards_of(program)
+    plan = plan_block(program, block)
+    slots: dict[Slot, Place] = {}
+    for k, atom in enumerate(block.results):
+        if atom.shape:
+            slots["result", 0, k] = program.buffer(getattr(atom, "name", "") or "out", atom.type, returned=True)
+    stmts = emit_block(program, plan, slots, ())
+    values = [
+        slots["result", 0, k].name if atom.shape else program.text_of(atom) for k, atom in enumerate(block.results)
+    ]
+    stmts.append(Stmt(f"return {', '.join(values)}".rstrip(), pinned=True))
+    stmts, workspace = allocate(program, stmts)
+    functions = cut(name, ["ws", *(program.places[p].name for p in block.params)], [*guards, *stmts])
+    return Emitted(
+        source=_module(functions, doc or f"{name}, compiled by jitdiff."),
+        entry=name,
+        functions=tuple(f.name for f in functions),
+        params=tuple(p.type for p in block.params),
+        results=tuple(r.type for r in block.results),
+        workspace=workspace,
+    )
+
+
+def _module(functions: Sequence[Function], doc: str) -> str:
+    own = {"np", *(f.name for f in functions)}
+    used: set[str] = set()
+    for function in functions:
+        used |= free_names(function.body) - set(function.params)
+    runtime = sorted(used - BUILTINS - own)
+    lines = [f'"""{doc}"""', "", "import numpy as np"]
+    if runtime:
+        lines += ["", *_import(runtime)]
+    for function in functions:
+        lines += ["", "", *render([function.stmt], 0)]
+    return "\n".join(lines) + "\n"
+
+
+def _import(names: Sequence[str]) -> list[str]:
+    line = f"from jitdiff.native.runtime import {', '.join(names)}"
+    return [line] if len(line) <= 120 else ["from jitdiff.native.runtime import (", *(f"    {n}," for n in names), ")"]

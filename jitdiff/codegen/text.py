@@ -1,0 +1,193 @@
+"""Python text: statements in a tree, literals that keep their dtype, expressions in normal form."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from jitdiff.ir import Const, Dim, Location, Shape
+
+_COMMENT_COLUMN = 72
+
+
+@dataclass(eq=False, slots=True)
+class Stmt:
+    """A statement; one that ends with a colon has statements inside.
+
+    Parameters
+    ----------
+    text : str
+        The statement, or the head of a compound one.
+    loc : Location, optional
+        The user's line it comes from.
+    body : list of Stmt
+        What stands inside a compound statement.
+    pinned : bool
+        Whether it must stay in the function it is in (it leaves a loop or the function).
+    """
+
+    text: str
+    loc: Location | None = None
+    body: list[Stmt] | None = None
+    pinned: bool = False
+
+    @property
+    def lines(self) -> int:
+        """Number of lines."""
+        return 1 + sum(s.lines for s in self.body or ())
+
+    def walk(self) -> Iterator[Stmt]:
+        """Yield the statement and all inside it, in order of text."""
+        yield self
+        for inner in self.body or ():
+            yield from inner.walk()
+
+
+def render(stmts: Sequence[Stmt], depth: int = 1) -> list[str]:
+    """Return the lines of statements, each run of lines from one line of the user's marked with it once."""
+    lines: list[str] = []
+    _render(stmts, depth, lines, None)
+    return lines
+
+
+def _render(stmts: Sequence[Stmt], depth: int, lines: list[str], last: str | None) -> str | None:
+    for stmt in stmts:
+        text = "    " * depth + stmt.text
+        loc = str(stmt.loc) if stmt.loc else None
+        lines.append(f"{text:{_COMMENT_COLUMN}}  # {loc}" if loc and loc != last else text)
+        last = loc or last
+        if stmt.body is not None:
+            last = _render(stmt.body, depth + 1, lines, last)
+    return last
+
+
+@lru_cache(maxsize=65536)
+def normal(statement: str) -> str:
+    """Return a statement with no more parentheses than it needs, and ``x = x + y`` as ``x += y``.
+
+    Examples
+    --------
+    >>> normal("y = (a*b) + (-c)"), normal("s[i] = s[i] + (a*b)")
+    ('y = a * b + -c', 's[i] += a * b')
+    """
+    (node,) = ast.parse(statement).body
+    match node:
+        case ast.Assign(targets=[target], value=ast.BinOp(left=left, op=ast.Add() | ast.Mult() as op, right=right)):
+            if ast.unparse(left) == ast.unparse(target):
+                return f"{ast.unparse(target)} {'+' if isinstance(op, ast.Add) else '*'}= {ast.unparse(right)}"
+    return ast.unparse(node)
+
+
+@lru_cache(maxsize=65536)
+def names_in(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names that a statement (or a head) loads and those it stores, in order.
+
+    Examples
+    --------
+    >>> names_in("s += x[i]"), names_in("for i in range(n):")
+    ((('s', 'x', 'i'), ('s',)), (('range', 'n'), ('i',)))
+    """
+    if text == "else:":
+        return (), ()
+    tree = ast.parse(f"{text} pass" if text.endswith(":") else text)
+    loads: dict[str, None] = {}
+    stores: dict[str, None] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+            loads[node.target.id] = None
+        if isinstance(node, ast.Name):
+            (stores if isinstance(node.ctx, ast.Store) else loads)[node.id] = None
+    return tuple(loads), tuple(stores)
+
+
+def free_names(stmts: Iterable[Stmt]) -> set[str]:
+    """Return the names that statements load and nowhere store."""
+    loads: set[str] = set()
+    stores: set[str] = set()
+    for stmt in stmts:
+        for inner in stmt.walk():
+            have = names_in(inner.text)
+            loads.update(have[0])
+            stores.update(have[1])
+    return loads - stores
+
+
+BUILTINS = frozenset(dir(builtins))
+
+
+def dtype_text(dtype: np.dtype[Any]) -> str:
+    """Return the text of a dtype.
+
+    Examples
+    --------
+    >>> dtype_text(np.dtype(bool)), dtype_text(np.dtype("f4"))
+    ('np.bool_', 'np.float32')
+    """
+    return "np.bool_" if dtype.kind == "b" else f"np.{dtype.name}"
+
+
+def literal(const: Const) -> str:
+    """Return the text of a constant, of exactly its dtype when Numba compiles it.
+
+    Examples
+    --------
+    >>> literal(Const.of(2.0)), literal(Const.of(np.float32(0.1))), literal(Const.of(-np.inf)), literal(Const.of(True))
+    ('2.0', 'np.float32(0.1)', '-np.inf', 'True')
+    """
+    value, dtype = const.value, const.type.dtype
+    if isinstance(value, Dim):
+        return str(value) if dtype == np.int64 else f"{dtype_text(dtype)}({value})"
+    if dtype.kind == "b":
+        return str(bool(value))
+    if dtype.kind in "iu":
+        return str(int(value)) if dtype == np.int64 else f"{dtype_text(dtype)}({int(value)})"
+    text = f"{'-' if value < 0 else ''}np.inf" if math.isinf(value) else "np.nan" if math.isnan(value) else None
+    if dtype == np.float64:
+        return text or repr(float(value))
+    return f"{dtype_text(dtype)}({text or str(dtype.type(value))})"
+
+
+_FLOAT = re.compile(r"(?<![\w.])(?:\d+\.\d*(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+)(?![\w.])|(?<![\w.])-?np\.(?:inf|nan|pi|e)\b")
+
+
+def typed(text: str, dtype: np.dtype[Any]) -> str:
+    """Return an op's own text for results of `dtype`: its literals, and for narrow integers the whole, are cast to it.
+
+    Numba would compute ``1.0 / x`` in double precision for a float32 ``x``, and ``a + b`` in 64 bits for int32.
+
+    Examples
+    --------
+    >>> typed("1.0 / x", np.dtype("f4")), typed("a + b", np.dtype("i4")), typed("a + b", np.dtype("f8"))
+    ('np.float32(1.0) / x', 'np.int32(a + b)', 'a + b')
+    """
+    if dtype.kind in "iu" and dtype.itemsize < 8:
+        return f"{dtype_text(dtype)}({text})"
+    if dtype == np.float32:
+        return _FLOAT.sub(lambda m: f"np.float32({m[0]})", text)
+    return text
+
+
+def shape_text(shape: Shape) -> str:
+    """Return the text of a shape.
+
+    Examples
+    --------
+    >>> shape_text((3,)), shape_text((3, Dim.symbol("n")))
+    ('(3,)', '(3, n)')
+    """
+    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+
+
+def size_text(shape: Shape) -> str:
+    """Return the text of the number of elements."""
+    from jitdiff.ir import product
+
+    return str(product(shape))
