@@ -2,20 +2,29 @@
 
 from jitdiff.ops import (
     arg,
+    contraction,
     creation,
     cumulative,
+    diagonal,
+    einsum,
     elementwise,
     extrema,
     fit,
+    gather,
     index,
+    join,
+    linalg,
     logic,
     math,
+    norm,
     power,
     reduce,
     rounding,
     shape,
+    slices,
     special,
     statistics,
+    tiling,
 )
 from jitdiff.ops.table import FUNCTIONS, OPS, UFUNCS, Handle, NumPyFunction, Op
 from jitdiff.ops.tracer import Tracer, lift

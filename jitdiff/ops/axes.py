@@ -87,3 +87,9 @@ def completed_shape(shape: Any, size: int | Dim) -> Shape:
     if len(unknown) > 1 or known == 0 or (not isinstance(size, Dim) and not isinstance(known, Dim) and size % known):
         raise ShapeError(f"cannot reshape an array of {size} elements to {list(sizes)}")
     return tuple(size // known if k == unknown[0] else n for k, n in enumerate(sizes))
+
+
+def described(x: Any) -> str:
+    """Return the type of `x` for an error message, after its name if it has one."""
+    name = getattr(getattr(x, "atom", None), "name", "")
+    return f"{name} {type_of(x)}" if name else repr(type_of(x))
