@@ -6,6 +6,7 @@ tokens (``_e12_``), so that one element is one node however often it is used and
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from jitdiff.codegen.terms import Extents, canonical
 from jitdiff.codegen.text import literal, typed
 from jitdiff.errors import UnsupportedError
-from jitdiff.ir import Apply, Atom, Const, Dim, Shape, Value, dtype_name
+from jitdiff.ir import Apply, Atom, Const, Dim, Shape, Value
 from jitdiff.ir.location import describe
 from jitdiff.ops.emission import Element, Emission, Index, Site, Write
 from jitdiff.ops.table import Op
@@ -42,6 +43,15 @@ def site_of(node: Apply) -> Site:
     return Site(tuple(a.type for a in node.args), node.outs[0].type, node.attrs)
 
 
+def _chosen(text: str) -> frozenset[int]:
+    """Return the elements that stand in the branches of conditional expressions."""
+    found: set[int] = set()
+    for node in ast.walk(ast.parse(text, mode="eval")):
+        if isinstance(node, ast.IfExp):
+            found.update(t for branch in (node.body, node.orelse) for t in tokens(ast.unparse(branch)))
+    return frozenset(found)
+
+
 @dataclass(eq=False, slots=True)
 class Node:
     """A value at an index.
@@ -56,16 +66,15 @@ class Node:
         Expression that computes it, empty if it can only be read.
     guarded : frozenset of int
         Elements in `text` that must not be computed unless a condition in it holds.
-    conditional : bool
-        Whether `text` is a choice.
+    chosen : frozenset of int
+        Elements in `text` that a condition chooses between.
     """
 
     atom: Atom
     index: At
     text: str = ""
     guarded: frozenset[int] = frozenset()
-    conditional: bool = False
-    cost: int = -1
+    chosen: frozenset[int] = frozenset()
 
     @property
     def index_tokens(self) -> list[int]:
@@ -118,8 +127,8 @@ class Elements:
 
             text = emission.expression(have.index, read, site)
             have.text = text if emission.moves else typed(text, site.out.dtype)
-            have.conditional = " if " in text
-            if have.conditional:
+            if " if " in text:
+                have.chosen = _chosen(text)
                 have.guarded = frozenset(guarded)
         return have
 
@@ -209,11 +218,6 @@ class Reach:
 
     def _reads(self, node: Node) -> bool:
         return isinstance(node.atom, Const) or self.is_read(node)
-
-
-def describe_value(value: Value) -> str:
-    """Return a name for a value in error messages."""
-    return f"{value.name or 'a value'}: {dtype_name(value.type.dtype)}"
 
 
 def spaced(shape: Shape, variables: Iterable[str]) -> tuple[Shape, Index]:

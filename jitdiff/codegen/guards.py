@@ -37,6 +37,7 @@ def _nonnegative(program: Program) -> Iterator[int | Dim]:
         for node in block.nodes:
             for out in outs_of(node):
                 yield from out.shape
-            if isinstance(node, Apply) and "ranges" in node.attrs:
+            taken = node.attrs.get("ranges") or node.attrs.get("selection") if isinstance(node, Apply) else None
+            if isinstance(node, Apply) and taken:
                 whole = node.out if "shape" in node.attrs else node.args[0]
-                yield from conditions(node.attrs["ranges"], whole.shape)
+                yield from conditions(taken, whole.shape)

@@ -91,7 +91,7 @@ class _Nest:
             level = self.level[e] if e in self.strict else self.needed[e]
             for child in reach.children[e]:
                 self.needed[child] = max(self.needed[child], level)
-                if node.conditional and not reach.is_read(node) and child not in node.guarded:
+                if child in node.chosen and child not in node.guarded and not reach.is_read(node):
                     # What a choice is between is computed first, so that the choice is an instruction and no branch.
                     self.forced.add(child)
             if node.atom in self.overwritten and reach.is_read(node):

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from jitdiff.codegen.cost import reach_of, values_to_store
-from jitdiff.codegen.elements import Reach, emission_of, site_of, spaced, tokens
+from jitdiff.codegen.elements import emission_of, site_of, spaced, tokens
 from jitdiff.codegen.items import Group, Item, Plan, Region, Root, Slot, Whole
 from jitdiff.codegen.program import Program
 from jitdiff.codegen.storage import base_of, must_store
@@ -111,8 +111,8 @@ class Scheduler:
     def _claimable(self, value: Value) -> bool:
         """Tell whether `value` can be computed straight into a place chosen outside of the block."""
         node = self.made.get(value)
-        if isinstance(node, For):
-            return value in node.stacked or value in self.in_place
+        if isinstance(node, For | While):
+            return value in self.in_place or (isinstance(node, For) and value in node.stacked)
         return isinstance(node, Apply | If)
 
     # What depends on what.
@@ -256,7 +256,8 @@ class Scheduler:
         elements = self.program.elements(root.space)
         found = [sorted(elements.variables_of(term)) for term in root.target]
         alone = [names[0] for names in found if len(names) == 1]
-        return set(alone) == set(elements.variables) and not any(tokens(term) or "//" in term or "%" in term for term in root.target)
+        plain = not any(tokens(term) or "//" in term or "%" in term for term in root.target)
+        return plain and set(alone) == set(elements.variables)
 
     def _reaches(self, start: Item, goal: Item) -> bool:
         """Tell whether `goal` depends on `start`."""
