@@ -25,11 +25,16 @@ def _divide_vjp(xs: Any, z: Any, g: Any) -> Any:
     return share, negative(multiply(share, z))
 
 
+def _inverse(y: Any) -> Any:
+    # A number stays a Python number, which does not widen float32.
+    return 1.0 / y if isinstance(y, int | float) and y else divide(1.0, y)
+
+
 divide: Op = pointwise(
     "divide",
     np.divide,
     "{0} / {1}",
-    lambda x, y, z: divide(1.0, y),
+    lambda x, y, z: _inverse(y),
     lambda x, y, z: negative(divide(z, y)),
     vjp=_divide_vjp,
     samples=[REALS, POSITIVE],

@@ -26,7 +26,7 @@ def pointwise(
     numpy: Callable[..., Any],
     template: str,
     *partials: Partial,
-    samples: Domain | Sequence[Domain],
+    samples: Domain | Sequence[Domain | float],
     masks: bool = False,
     evaluate: Callable[..., Any] | None = None,
     vjp: Vjp | None = None,
@@ -45,7 +45,7 @@ def pointwise(
         For each operand ``partial(*xs, y)``, or the constant it is. None: no gradient. With no partials at all the op
         stops gradients (its derivative is zero almost everywhere, or its result is not floating).
     samples : Domain or sequence of Domain
-        Domain of each operand (one for all if single).
+        Domain of each operand (one for all if single), or a number that it is.
     masks : bool
         Whether it selects among its operands.
     evaluate : callable, optional
@@ -54,7 +54,7 @@ def pointwise(
         The rule, where multiplying by partial derivatives is not the best of rules.
     """
     nin = numpy.nin if isinstance(numpy, np.ufunc) else max(len(partials), len(set(re.findall(r"\{\d\}", template))))
-    domains = [samples] * nin if isinstance(samples, Domain) else list(samples)
+    domains: list[Domain | float] = [samples] * nin if isinstance(samples, Domain) else list(samples)
 
     def rule(multiply: str) -> Callable[..., Any]:
         def vjp(xs: Sequence[Any], y: Any, g: Any) -> list[Any]:
@@ -79,11 +79,15 @@ def pointwise(
         masks=masks,
         emission=Element(_broadcasting(template), costly=not calls <= CHEAP),
         samples=[
-            sample(*(array_sample(2, 3, domain=d) for d in domains)),
-            sample(*(array_sample(*((2, 3), (3,), (2, 1))[i % 3], domain=d) for i, d in enumerate(domains))),
+            sample(*(_drawn(d, 2, 3) for d in domains)),
+            sample(*(_drawn(d, *((2, 3), (3,), (2, 1))[i % 3]) for i, d in enumerate(domains))),
         ],
     )
     return register(op, numpy if isinstance(numpy, np.ufunc) else None)
+
+
+def _drawn(domain: Domain | float, *shape: int) -> Any:
+    return array_sample(*shape, domain=domain) if isinstance(domain, Domain) else domain
 
 
 def _scaled(g: Any, partial: Any, multiply: str) -> Any:
@@ -97,6 +101,7 @@ def _scaled(g: Any, partial: Any, multiply: str) -> Any:
             return OPS["negative"](g)
         if partial == 0:
             return OPS["zeros_like"](g)
+        return OPS["multiply"](g, partial)
     return OPS[multiply](g, partial)
 
 

@@ -33,7 +33,7 @@ def trunc(x: Any) -> Any:
     return where(less(x, 0), ceil(x), floor(x))
 
 
-@implements(np.round, samples=[sample(array(2, 3)), sample(array(3), 2), sample(array(3), decimals=-1)])
+@implements(np.round, samples=[sample(array(2, 3)), sample(array(3), 1), sample(array(3), decimals=-1)])
 def round_(a: Any, decimals: int = 0, out: None = None) -> Any:
     """Return `a` rounded to a number of decimals, halves to the even neighbour."""
     if out is not None:

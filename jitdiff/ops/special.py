@@ -10,7 +10,7 @@ import scipy.special
 
 from jitdiff.ir import ArrayType, type_of
 from jitdiff.ops.axes import Axes
-from jitdiff.ops.elementwise import add, divide, multiply, negative, stop_gradient, subtract, where
+from jitdiff.ops.elementwise import add, astype, divide, multiply, stop_gradient, subtract, where
 from jitdiff.ops.emission import Element, Index, Read, Site
 from jitdiff.ops.families import general, pointwise, promote_floating
 from jitdiff.ops.logic import equal, isfinite, isnan, logical_and, logical_not
@@ -34,7 +34,8 @@ def _polygamma_element(at: Index, read: Read, site: Site) -> str:
 
 
 def _polygamma(x: Any, *, n: int) -> Any:
-    return np.asarray(scipy.special.polygamma(n, x)).astype(np.result_type(x))[()]
+    (dtype,) = promote_floating(type_of(x))
+    return np.asarray(scipy.special.polygamma(n, x)).astype(dtype)[()]
 
 
 polygamma_: Op = general(
@@ -50,14 +51,15 @@ polygamma_: Op = general(
 
 @implements(scipy.special.polygamma, samples=[sample(2, array(3, domain=POSITIVE))])
 def polygamma(n: int, x: Any) -> Any:
-    """Return the `n`-th derivative of the digamma function."""
+    """Return the `n`-th derivative of the digamma function, in double precision as SciPy does."""
+    x = astype(x, dtype=np.dtype(np.float64))
     return digamma(x) if n == 0 else polygamma_(x, n=int(n))
 
 
 @implements(scipy.special.logit, samples=[sample(array(2, 3, domain=PROBABILITIES))])
 def logit(x: Any) -> Any:
     """Return ``log(x / (1 - x))``."""
-    return subtract(log(x), log1p(negative(x)))
+    return subtract(log(x), log1p(multiply(x, -1.0)))
 
 
 @implements(scipy.special.xlogy, samples=[sample(array(2, 3), array(3, domain=POSITIVE)), sample(0.0, np.zeros(2))])
@@ -83,7 +85,7 @@ def logsumexp(a: Any, axis: Axes = None, b: Any = None, keepdims: bool = False, 
     highest = stop_gradient(max_(a, axis, keepdims=True))
     highest = where(isfinite(highest), highest, 0.0)
     terms = exp(subtract(a, highest))
-    total = log(sum_over(terms if b is None else multiply(b, terms), axis, keepdims))
+    total = log(sum_over(terms if b is None else multiply(b, terms), axis, keepdims=keepdims))
     return add(total, highest if keepdims else reshaped(highest, type_of(total).shape))
 
 

@@ -12,7 +12,7 @@ from jitdiff.ops.elementwise import divide, multiply, square, subtract, where
 from jitdiff.ops.logic import equal
 from jitdiff.ops.power import sqrt
 from jitdiff.ops.reduce import converted, count_over, reduced, refuse, sum_
-from jitdiff.ops.samples import POSITIVE, array, sample
+from jitdiff.ops.samples import BITS, POSITIVE, array, sample
 from jitdiff.ops.table import implements, unsupported
 
 _SAMPLES = [
@@ -22,7 +22,7 @@ _SAMPLES = [
 ]
 
 
-@implements(np.mean, samples=[*_SAMPLES, sample(array(2, 3), dtype=np.float32), sample(np.arange(4))])
+@implements(np.mean, samples=[*_SAMPLES, sample(array(2, 3), dtype=np.float32), sample(array(4, domain=BITS))])
 def mean(a: Any, axis: Axes = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **options: Any) -> Any:
     """Return the mean over axes."""
     refuse("mean", out=out, **options)
@@ -30,7 +30,7 @@ def mean(a: Any, axis: Axes = None, dtype: Any = None, out: Any = None, keepdims
     return divide(reduced(sum_, a, axis, keepdims), count_over(shape_of(a), axis))
 
 
-@implements(np.var, samples=[*_SAMPLES, sample(array(2, 3), axis=1, ddof=1), sample(np.arange(4))])
+@implements(np.var, samples=[*_SAMPLES, sample(array(2, 3), axis=1, ddof=1), sample(array(4, domain=BITS))])
 def var(
     a: Any,
     axis: Axes = None,
@@ -49,7 +49,7 @@ def var(
     return divide(reduced(sum_, square(centred), axis, keepdims), freedom)
 
 
-@implements(np.std, samples=[*_SAMPLES, sample(array(2, 3), axis=1, ddof=1), sample(np.arange(4))])
+@implements(np.std, samples=[*_SAMPLES, sample(array(2, 3), axis=1, ddof=1), sample(array(4, domain=BITS))])
 def std(
     a: Any,
     axis: Axes = None,
