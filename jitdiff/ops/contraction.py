@@ -13,7 +13,7 @@ from jitdiff.ir.location import caller, describe
 from jitdiff.ops.axes import described, normalized_axes, operand, shape_of
 from jitdiff.ops.elementwise import astype, multiply
 from jitdiff.ops.emission import Call
-from jitdiff.ops.families import general, promote_floating, promoted_dtype
+from jitdiff.ops.families import general, promote_all, promoted_dtype
 from jitdiff.ops.reduce import sum_
 from jitdiff.ops.samples import array, sample
 from jitdiff.ops.shape import broadcast, expand_dims, ravel, reshaped, swapaxes, transposed
@@ -40,7 +40,7 @@ matmul_: Op = general(
     _matmul_type,
     Call("matmul({0}, {1}, {out})", transposable=True),
     _matmul_vjp,
-    operands=promote_floating,
+    operands=promote_all,
     samples=[
         sample(array(2, 3), array(3, 4)),
         sample(array(2, 3), array(3)),
@@ -102,12 +102,16 @@ def stacked(x: Any, stack: Shape) -> Any:
 
 def _sum_of_products(a: Any, b: Any) -> Any:
     """Return the matrix product as loops, which fuse with what is around them."""
-    dtype = promoted_dtype(type_of(a), type_of(b))
     if len(shape_of(b)) > 1:
         a, b = expand_dims(a, -1), b if len(shape_of(a)) == 1 else expand_dims(b, -3)
     products = multiply(a, b)
-    total = sum_(products, axes=(len(shape_of(products)) - min(len(shape_of(b)), 2),))
-    return total if type_of(total).dtype == dtype else astype(total, dtype=dtype)
+    return total(products, (len(shape_of(products)) - min(len(shape_of(b)), 2),))
+
+
+def total(x: Any, axes: tuple[int, ...]) -> Any:
+    """Return a sum in the dtype of `x`, as products have it; `np.sum` widens integers."""
+    y = sum_(x, axes=axes)
+    return y if type_of(y).dtype == type_of(x).dtype else astype(y, dtype=type_of(x).dtype)
 
 
 @implements(
@@ -125,7 +129,7 @@ def dot(a: Any, b: Any, out: None = None) -> Any:
 
     With more axes, the sums run over the last of `a` and the last but one of `b`.
     """
-    a, b = operand(a), operand(b)
+    a, b = (operand(x) if shape_of(x) or isinstance(x, Handle) else np.asarray(x)[()] for x in (a, b))
     if not shape_of(a) or not shape_of(b):
         return multiply(a, b)
     if len(shape_of(b)) <= 2:
@@ -142,7 +146,7 @@ def vdot(a: Any, b: Any, /) -> Any:
 @implements(np.inner, samples=[sample(array(3), array(3)), sample(array(2, 3), array(4, 3)), sample(array(3), 2.0)])
 def inner(a: Any, b: Any, /) -> Any:
     """Return the sums of products over the last axes."""
-    a, b = operand(a), operand(b)
+    a, b = (operand(x) if shape_of(x) or isinstance(x, Handle) else np.asarray(x)[()] for x in (a, b))
     if not shape_of(a) or not shape_of(b):
         return multiply(a, b)
     return tensordot(a, b, ((-1,), (-1,)))
@@ -219,7 +223,7 @@ def contracted(a: Any, left: Sequence[Hashable], b: Any, right: Sequence[Hashabl
         products = multiply(spread(a, left), spread(b, right))
         if not summed:
             return products
-        return sum_(products, axes=tuple(range(len(kept), len(kept) + len(summed))))
+        return total(products, tuple(range(len(kept), len(kept) + len(summed))))
     y = matmul_(arranged(a, left, batch, rows, summed), arranged(b, right, batch, summed, columns))
     y = reshaped(y, tuple(size[x] for x in (*batch, *rows, *columns)))
     order = [*batch, *rows, *columns]

@@ -12,9 +12,8 @@ import numpy as np
 from jitdiff.errors import ArgumentError, ShapeError
 from jitdiff.ir import Dim
 from jitdiff.ops.axes import operand, shape_of
-from jitdiff.ops.contraction import contracted
+from jitdiff.ops.contraction import contracted, total
 from jitdiff.ops.diagonal import diagonal
-from jitdiff.ops.reduce import sum_
 from jitdiff.ops.samples import array, sample
 from jitdiff.ops.shape import reshaped, transposed
 from jitdiff.ops.table import implements, unsupported
@@ -177,4 +176,4 @@ def _product(a: Term, b: Term, needed: set[str], output: Labels) -> Term:
 def _summed(x: Any, labels: Labels, needed: set[str]) -> Term:
     """Return an operand summed over the axes that are not needed."""
     axes = tuple(k for k, y in enumerate(labels) if y not in needed)
-    return (sum_(x, axes=axes), tuple(y for y in labels if y in needed)) if axes else (x, labels)
+    return (total(x, axes), tuple(y for y in labels if y in needed)) if axes else (x, labels)

@@ -15,7 +15,7 @@ import numpy as np
 
 from jitdiff.errors import BoundsError, ShapeError
 from jitdiff.ir import ArrayType, Shape, broadcast_shapes, type_of
-from jitdiff.ops.elementwise import astype, where
+from jitdiff.ops.elementwise import astype, where, zeros_like
 from jitdiff.ops.emission import Element, Index, Read, Site, Term, Write, Writes, broadcast_index
 from jitdiff.ops.families import general
 from jitdiff.ops.logic import equal
@@ -197,11 +197,12 @@ def _index_set_vjp(xs: Sequence[Any], y: Any, g: Any, *, selection: Selection, d
     untouched = index_set_(g, 0.0, *indices, selection=selection, distinct=distinct)
     written = gather(g, *indices, selection=selection)
     if not distinct:
-        # Where a position was written twice only the last value shows, so only that one has a cotangent. Each value
-        # leaves its number in an array whose other elements nobody reads, and finds it again if it was the last.
+        # Where a position was written twice only the last value shows, so only that one has a cotangent:
+        # each value leaves its number in an array, and finds it again if it was the last.
         t = type_of(written)
-        numbers = np.arange(float(t.size)).reshape(t.shape)
-        marked = index_set_(astype(g, dtype=numbers.dtype), numbers, *indices, selection=selection, distinct=False)
+        numbers = np.arange(int(t.size)).reshape(t.shape)
+        blank = astype(zeros_like(xs[0]), dtype=numbers.dtype)
+        marked = index_set_(blank, numbers, *indices, selection=selection, distinct=False)
         written = where(equal(gather(marked, *indices, selection=selection), numbers), written, 0.0)
     return [untouched, written, *(None for _ in indices)]
 

@@ -10,19 +10,22 @@ from jitdiff.errors import ArgumentError
 from jitdiff.ir import type_of
 from jitdiff.ops.axes import Axes, normalized_axes, operand, shape_of
 from jitdiff.ops.elementwise import astype, multiply, where
-from jitdiff.ops.families import pointwise
+from jitdiff.ops.emission import Element
+from jitdiff.ops.families import general, promote_floating
 from jitdiff.ops.logic import equal
 from jitdiff.ops.reduce import sum_
 from jitdiff.ops.samples import POSITIVE, array, sample
 from jitdiff.ops.shape import expand_dims
 from jitdiff.ops.table import Op, implements, unsupported
 
-euclidean: Op = pointwise(
+euclidean: Op = general(
     "euclidean",
-    lambda squares: np.sqrt(squares),
-    "sqrt({0})",
-    lambda squares, y: 0.5 / where(equal(y, 0.0), np.inf, y),
-    samples=POSITIVE,
+    np.sqrt,
+    lambda squares: squares,
+    Element(lambda at, read, site: f"sqrt({read(0, at)})", costly=True),
+    lambda xs, y, g: [multiply(g, 0.5 / where(equal(y, 0.0), np.inf, y))],
+    operands=promote_floating,
+    samples=[sample(array(2, 3, domain=POSITIVE))],
 )
 """The root of a sum of squares: a square root whose slope at zero is taken to be zero."""
 
@@ -62,11 +65,10 @@ def norm(x: Any, ord: Any = None, axis: Axes = None, keepdims: bool = False) -> 
         raise ArgumentError(f"norm: ord={ord!r} needs one axis or two, not {len(axes)}")
     if ord not in (1, -1, np.inf, -np.inf):
         raise unsupported("linalg.norm", f"ord={ord!r} of a matrix has no rule", hint="use 'fro', 1, -1, inf or -inf")
-    rows, columns = axes
-    summed, kept = (rows, columns) if abs(ord) == 1 else (columns, rows)
-    extreme = np.max if ord > 0 else np.min
-    result = extreme(np.sum(size, axis=summed, keepdims=True), axis=kept, keepdims=True)
-    return result if keepdims else np.squeeze(result, axis=axes)
+    summed, kept = axes if abs(ord) == 1 else axes[::-1]
+    sums = np.sum(size, axis=summed)
+    result = (np.max if ord > 0 else np.min)(sums, axis=kept - (summed < kept))
+    return expand_dims(result, tuple(sorted(axes))) if keepdims else result
 
 
 def _vector_norm(size: Any, ord: Any, axis: int, keepdims: bool) -> Any:

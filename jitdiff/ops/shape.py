@@ -29,7 +29,7 @@ def _broadcast_to_transpose(g: Any, t: ArrayType, *, shape: Shape) -> Any:
 
 broadcast_to: Op = linear(
     "broadcast_to",
-    lambda x, *, shape: np.broadcast_to(x, shape),
+    lambda x, *, shape: np.broadcast_to(x, shape)[()],
     _broadcast_to_type,
     Element(lambda at, read, site: read(0, broadcast_index(at, site.types[0].shape)), moves=True),
     _broadcast_to_transpose,
@@ -97,7 +97,7 @@ def _matching_groups(have: list[int | Dim], want: list[int | Dim]) -> tuple[int,
 
 reshape: Op = linear(
     "reshape",
-    lambda x, *, shape: np.reshape(x, shape),
+    lambda x, *, shape: np.reshape(x, shape)[()],
     _reshape_type,
     Element(
         lambda at, read, site: read(0, reshaped_index(at, site.out.shape, site.types[0].shape)),
