@@ -115,6 +115,32 @@ def multiply_one(rw: Rewriter, node: Apply) -> Atom | None:
     return None
 
 
+@rule("multiply")
+def multiply_constants(rw: Rewriter, node: Apply) -> Atom | None:
+    """``2 * (3 * x) = 6 * x`` for constants."""
+    for c, rest in (node.args, node.args[::-1]):
+        inner = rw.maker(rest, "multiply")
+        if not _is_number(c) or inner is None:
+            continue
+        for d, x in (inner.args, inner.args[::-1]):
+            if _is_number(d) and d.type.dtype == c.type.dtype:
+                return rw.apply(OPS["multiply"], (rw.apply(OPS["multiply"], (c, d)), x))
+    return None
+
+
+def _is_number(atom: Atom) -> bool:
+    return isinstance(atom, Const) and not isinstance(atom.value, Dim)
+
+
+@rule("add")
+def add_placed(rw: Rewriter, node: Apply) -> Atom | None:
+    """Add what is put into the same place of zeros before putting it there."""
+    x, y = (rw.maker(a, "place") for a in node.args)
+    if x is None or y is None or x.attrs != y.attrs or x.attrs["fill"] != 0:
+        return None
+    return rw.apply(OPS["place"], (rw.apply(OPS["add"], (*x.args, *y.args)),), **x.attrs)
+
+
 @rule("divide")
 def divide_one(rw: Rewriter, node: Apply) -> Atom | None:
     """``x / 1 = x``."""
@@ -207,25 +233,24 @@ def sum_of_broadcast(rw: Rewriter, node: Apply) -> Atom | None:
 
 
 def _narrow_operands(rw: Rewriter, node: Apply) -> Atom | None:
-    """Let a pointwise operation, which broadcasts by itself, read what was broadcast rather than the broadcast."""
+    """Let a pointwise operation, which broadcasts by itself, read what was broadcast rather than the broadcast.
+
+    Where all operands are broadcasts, the result is broadcast instead.
+    """
     op = node.op
-    if (
-        not isinstance(op, Op)
-        or not isinstance(op.emission, Element)
-        or op.emission.moves
-        or node.attrs
-        or len(node.args) < 2
-    ):
+    if not isinstance(op, Op) or not isinstance(op.emission, Element) or op.emission.moves or node.attrs:
         return None
+    spreads = [rw.maker(x, "broadcast_to") for x in node.args]
+    sources = [x if s is None else s.args[0] for x, s in zip(node.args, spreads, strict=True)]
+    whole = node.out.type.shape
+    if not any(spreads):
+        return None
+    if broadcast_shapes(*(a.type.shape for a in sources)) != whole:
+        if len(node.args) == 1 or all(s is not None or x.type.shape == () for x, s in zip(node.args, spreads, strict=True)):
+            return rw.apply(OPS["broadcast_to"], (rw.apply(op, sources),), shape=whole)
     args = list(node.args)
-    for k, x in enumerate(node.args):
-        spread = rw.maker(x, "broadcast_to")
-        if spread is None:
-            continue
-        source = spread.args[0]
+    for k, source in enumerate(sources):
         others = [a.type.shape for j, a in enumerate(args) if j != k]
-        if broadcast_shapes(source.type.shape, *others) == node.out.type.shape:
+        if broadcast_shapes(source.type.shape, *others) == whole:
             args[k] = source
-    if all(a is b for a, b in zip(args, node.args, strict=True)):
-        return None
-    return rw.apply(op, args)
+    return None if all(a is b for a, b in zip(args, node.args, strict=True)) else rw.apply(op, args)

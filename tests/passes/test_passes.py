@@ -29,15 +29,23 @@ def ops(block):
         (lambda x: [x + (-x)], ["subtract"]),
         (lambda x: [x - (-x)], ["add"]),
         (lambda x: [x**1.0], []),
+        (lambda x: [2.0 * (x * 3.0)], ["multiply"]),
         (lambda x: [x.T.T], []),
         (lambda x: [x.reshape(3, 1).reshape(3)], []),
         (lambda x: [np.sum(np.broadcast_to(x, (4, 3)), axis=0)], ["multiply"]),
+        (lambda x: [np.sqrt(np.broadcast_to(x, (4, 3)))], ["sqrt"]),
+        (lambda x: [np.broadcast_to(x[0], (4,)) * np.broadcast_to(2.0 * x[1], (4,))], ["multiply", "multiply"]),
         (lambda x: [x * np.broadcast_to(x[0], (3,))], ["getitem", "multiply"]),
     ],
 )
 def test_algebra(fn, left):
     names = ops(passes.optimise(trace(fn, X)))
     assert [n for n in names if n not in ("slice", "reshape", "broadcast_to")] == [n for n in left if n != "getitem"]
+
+
+def test_cotangents_of_one_slice_are_added_before_they_are_placed():
+    names = ops(passes.optimise(trace(gradient_of(lambda x: [np.sum(x[1:] ** 3) + np.sum(np.exp(x[1:]))]), X)))
+    assert names.count("place") == 1
 
 
 def test_equal_expressions_are_computed_once():
