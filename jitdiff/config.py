@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ class Settings:
         is the program after that one, and ``source`` the emitted text; several are separated by commas.
     """
 
-    default_float: np.dtype[Any] = np.dtype(np.float64)
+    default_float: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.float64))
     cache_dir: Path | None = None
     cache_bytes: int = 1 << 30
     dump: str = ""
@@ -80,7 +80,9 @@ class config:  # noqa: N801
         known = {f.name for f in fields(Settings)}
         for name in changes:
             if name not in known:
-                raise ArgumentError(f"config: there is no setting {name!r}", hint=f"there are {', '.join(sorted(known))}")
+                raise ArgumentError(
+                    f"config: there is no setting {name!r}", hint=f"there are {', '.join(sorted(known))}"
+                )
         if "default_float" in changes:
             changes["default_float"] = _float_dtype(changes["default_float"])
         if changes.get("cache_dir") is not None:

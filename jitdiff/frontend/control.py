@@ -1,4 +1,4 @@
-"""Branches and loops as functions, with JAX's signatures. In a trace they become one node; otherwise they run as Python."""
+"""Branches and loops as functions, with JAX's signatures: one node in a trace, otherwise Python."""
 
 from __future__ import annotations
 
@@ -271,7 +271,7 @@ def _no_rows(f: Callable[[Any, Any], Any], spec: PyTreeSpec, carries: Sequence[A
         _, y = _pair(f(unflatten(spec, [Tracer(lift(c)) for c in carries]), row(Tracer(index))))
         leaves, y_spec = flatten(y)
         types = [lift(x).type for x in leaves]
-    return unflatten(y_spec, [np.zeros((0, *t.shape), t.dtype) for t in types])  # type: ignore[arg-type]
+    return unflatten(y_spec, [np.zeros((0, *t.shape), t.dtype) for t in types])
 
 
 def _traced(leaves: Sequence[Any]) -> bool:
@@ -318,9 +318,7 @@ def _pair(result: Any) -> tuple[Any, Any]:
     return result
 
 
-def _body(
-    what: str, spec: PyTreeSpec, function: Callable[..., Any]
-) -> Callable[..., Sequence[Any]]:
+def _body(what: str, spec: PyTreeSpec, function: Callable[..., Any]) -> Callable[..., Sequence[Any]]:
     def step(*args: Any) -> Sequence[Any]:
         before = args[len(args) - spec.num_leaves :]
         return _kept_leaves(what, function(*args), spec, before)

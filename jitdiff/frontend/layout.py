@@ -10,7 +10,7 @@ from optree import PyTreeSpec
 
 from jitdiff.errors import ArgumentError, ArgumentTypeError
 from jitdiff.frontend.leaves import Kind, Static, kind_of
-from jitdiff.frontend.trees import flatten, leaf_names, tree_map
+from jitdiff.frontend.trees import flatten, leaf_names
 
 
 class Signature:
@@ -44,14 +44,14 @@ class Signature:
             self.signature = None
         parameters = list(self.signature.parameters.values()) if self.signature else []
         positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        self.names = [p.name for p in parameters]
         self.positional = [p.name for p in parameters if p.kind in positional]
         self._by_keyword = {p.name for p in parameters if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD}
         self.variadic = next((p.name for p in parameters if p.kind is inspect.Parameter.VAR_POSITIONAL), None)
         self.static = frozenset([*static_argnames, *(self._name_of(k) for k in static_argnums)])
-        keywords = {p.name for p in parameters}
         takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters) or self.signature is None
         for name in self.static:
-            if name not in keywords and not takes_any:
+            if name not in self.names and not takes_any:
                 raise ArgumentError(f"static_argnames: {self} has no argument {name!r}")
 
     def _name_of(self, position: int) -> str:
@@ -131,18 +131,9 @@ class Layout:
         if not self.static:
             return tuple(map(kind_of, leaves, self.names))
         return tuple(
-            kind_of(x, name, static=k in self.static) for k, (x, name) in enumerate(zip(leaves, self.names, strict=True))
+            kind_of(x, name, static=k in self.static)
+            for k, (x, name) in enumerate(zip(leaves, self.names, strict=True))
         )
-
-
-def call_with(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-    """Call `function` with what marks static arguments taken off."""
-
-    def bare(leaf: Any) -> Any:
-        return leaf.value if type(leaf) is Static else leaf
-
-    args, kwargs = tree_map(bare, (args, kwargs))
-    return function(*args, **kwargs)
 
 
 def flatten_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], PyTreeSpec]:

@@ -12,16 +12,13 @@ import numpy as np
 
 from jitdiff.errors import ArgumentError, ArgumentTypeError, DtypeError
 from jitdiff.ir import ArrayType
+from jitdiff.ops import Handle
 
 FLOAT = ArrayType(np.dtype(np.float64), (), weak=True)
 INT = ArrayType(np.dtype(np.int64), (), weak=True)
 
-_DTYPES = frozenset(
-    np.dtype(t)
-    for t in (
-        np.bool_, np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64, np.float32, np.float64
-    )
-)  # fmt: skip
+_NAMES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64"
+_DTYPES = frozenset(map(np.dtype, _NAMES.split()))
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -112,6 +109,8 @@ def kind_of(x: Any, name: str = "", *, static: bool = False) -> Kind:
         raise ArgumentTypeError(
             f"the argument {name or 'here'} is a masked array", hint="pass its data and its mask as two arrays"
         )
+    if isinstance(x, Handle):
+        return ArrayType(x.dtype, tuple(x.shape))  # type: ignore[attr-defined]
     if hasattr(cls, "__array__"):
         return _array_type(np.asarray(x), name)
     return Static(x, name)

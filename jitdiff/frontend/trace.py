@@ -32,11 +32,14 @@ class Traced:
         How each leaf took part.
     out_spec : PyTreeSpec
         Structure of the result.
+    layout : Layout
+        Of the arguments.
     """
 
     block: Block
     kinds: tuple[Kind, ...]
     out_spec: PyTreeSpec
+    layout: Layout
 
 
 def trace(function: Callable[..., Any], layout: Layout, kinds: Sequence[Kind], name: str = "") -> Traced:
@@ -81,7 +84,7 @@ def trace(function: Callable[..., Any], layout: Layout, kinds: Sequence[Kind], n
             raise
         atoms, spec = result_atoms(result, name, function_location(function))
         block = builder.finish(atoms)
-    return Traced(block, tuple(kinds), spec)
+    return Traced(block, tuple(kinds), spec, layout)
 
 
 class NeedsStatic(TracingError):

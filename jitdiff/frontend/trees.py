@@ -6,7 +6,8 @@ A dataclass is a tree of its fields from the first time one is seen; nothing nee
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import optree
@@ -17,6 +18,9 @@ NAMESPACE = "jitdiff"
 
 _plain: set[type] = set()
 """Leaf types already found to be leaves."""
+
+_registered: set[type] = set()
+_lock = threading.Lock()
 
 
 def flatten(tree: Any) -> tuple[list[Any], PyTreeSpec]:
@@ -84,34 +88,34 @@ def _register(cls: type) -> bool:
         return False
     names = tuple(f.name for f in dataclasses.fields(cls))
 
-    def children(value: Any) -> tuple[Sequence[Any], None, tuple[str, ...]]:
-        return [getattr(value, name) for name in names], None, names
-
-    def build(_: None, fields: Iterable[Any]) -> Any:
+    def build(_: Any, fields: Iterable[Any]) -> Any:
         # Not by the constructor, whose checks and conversions are for numbers.
-        value = object.__new__(cls)
+        value: Any = object.__new__(cls)
         for name, field in zip(names, fields, strict=True):
             object.__setattr__(value, name, field)
         return value
 
-    optree.register_pytree_node(
-        cls, children, build, path_entry_type=optree.GetAttrEntry, namespace=NAMESPACE
-    )
+    with _lock:
+        if cls not in _registered:
+            _registered.add(cls)
+            _enter(cls, lambda value: ([getattr(value, name) for name in names], None, names), build)
     return True
 
 
-def _instance_children(value: Instance) -> tuple[Sequence[Any], tuple[type, tuple[str, ...]], tuple[str, ...]]:
+def _enter(cls: Any, children: Callable[[Any], Any], build: Callable[[Any, Iterable[Any]], Any]) -> None:
+    optree.register_pytree_node(cls, children, build, path_entry_type=optree.GetAttrEntry, namespace=NAMESPACE)
+
+
+def _instance_children(value: Instance) -> Any:
     names = tuple(vars(value.target))
     return list(vars(value.target).values()), (type(value.target), names), names
 
 
-def _instance_build(kind: tuple[type, tuple[str, ...]], fields: Iterable[Any]) -> Any:
+def _instance_build(kind: Any, fields: Iterable[Any]) -> Any:
     cls, names = kind
-    value = object.__new__(cls)
+    value: Any = object.__new__(cls)
     vars(value).update(zip(names, fields, strict=True))
     return value
 
 
-optree.register_pytree_node(
-    Instance, _instance_children, _instance_build, path_entry_type=optree.GetAttrEntry, namespace=NAMESPACE
-)
+_enter(Instance, _instance_children, _instance_build)

@@ -2,6 +2,7 @@
 
 from jitdiff.ops import (
     arg,
+    basis,
     contraction,
     creation,
     cumulative,

@@ -1,0 +1,354 @@
+"""`compile`: NumPy functions as native functions, with their derivatives."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, Literal, ParamSpec, Self, TypeVar, cast, overload
+
+import numpy as np
+
+from jitdiff import ad, codegen, passes
+from jitdiff.api import transforms
+from jitdiff.api.program import Program
+from jitdiff.api.specialisation import Options, Specialisation
+from jitdiff.api.tape_op import inlined, operation
+from jitdiff.errors import ArgumentError, ArgumentTypeError
+from jitdiff.frontend import Instance, Signature, unflatten
+from jitdiff.ir import show
+from jitdiff.ir.builder import current_builder
+from jitdiff.ir.location import caller, describe
+from jitdiff.native.kernel import Kernel
+from jitdiff.native.runtime import NotMine
+from jitdiff.ops import Handle
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_DIRECT = frozenset({np.ndarray, float, int, np.float64, np.float32, np.int64, np.int32, np.bool_})
+"""Types of arguments that native code takes as they are."""
+
+
+class Compiled(Generic[P, R]):
+    """A function compiled to native code when it is called, once for each kind of arguments.
+
+    Made by `compile`. Arguments and results may be any nesting of dict, list, tuple, namedtuple and dataclass.
+    Arrays, NumPy scalars and Python floats are traced; integers are traced until the function asks for their number;
+    everything else is static: each value has its own specialisation. The first call is traced with exact sizes; when a
+    call differs only in sizes, those become symbolic, and other sizes compile nothing.
+
+    Called with Tensors it is one differentiable operation; called inside another compiled function it becomes part
+    of it.
+
+    Attributes
+    ----------
+    grad, value_and_grad : Compiled
+        The gradient by the first argument, without and with the value: plain callables, to hand to scipy.
+    hessp : Compiled
+        ``hessp(x, p, *args)``, the product of the Hessian with `p`, in scipy's order.
+    """
+
+    __name__: str
+    __wrapped__: Callable[P, R]
+
+    def __init__(
+        self,
+        function: Callable[P, R],
+        static_argnames: Iterable[str] = (),
+        static_argnums: Iterable[int] = (),
+        options: Options | None = None,
+    ) -> None:
+        self._function = function
+        self._program = Program(
+            function, Signature(function, static_argnames, static_argnums), options or Options(), _doc_of(function)
+        )
+        self._bound: tuple[Any, ...] = ()
+        self._origin: tuple[Any, ...] | None = None
+        self._fast: dict[tuple[type, ...], Callable[..., Any]] = {}
+        self._transformed: dict[Any, Compiled[..., Any]] = {}
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Return the result, computed by native code."""
+        if not kwargs:
+            direct = self._fast.get(tuple(map(type, args)))
+            if direct is not None:
+                try:
+                    return cast(R, direct(*args))
+                except (NotMine, TypeError, OverflowError):
+                    pass
+        return cast(R, self._call(args, kwargs))
+
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if current_builder() is not None:
+            return self._function(*self._targets(args), **kwargs)
+        args = self._bound + args
+        leaves, layout = self._program.arrange(args, kwargs)
+        if any(isinstance(x, Handle) for x in leaves):
+            return self._on_tape(self._program.find(leaves, layout), leaves)
+        found = self._program.find(leaves, layout)
+        if len(leaves) == len(found.traced_leaves) == len(args) and _DIRECT.issuperset(map(type, args)):
+            self._fast[tuple(map(type, args))] = found.direct
+        return found.call(leaves)
+
+    def _on_tape(self, found: Specialisation, leaves: Sequence[Any]) -> Any:
+        if found.operation is None:
+            block = found.traced.block
+            params = [p.type for p in block.params[: len(found.traced_leaves)]]
+            found.operation = operation(
+                self.__name__, found.types, params, found.flat, inlined(block), functools.partial(_compiled_like, self)
+            )
+        outs = found.operation(*(leaves[k] for k in found.traced_leaves))
+        return unflatten(found.traced.out_spec, outs if found.operation.multiple else [outs])
+
+    def _targets(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(x.target for x in self._bound) + args
+
+    def transformed(self, transform: Callable[..., Any], **options: Any) -> Compiled[..., Any]:
+        """Return ``transform(function, **options)`` compiled, the same object each time."""
+        key = (transform, bool(self._bound), *options.items())
+        with self._program.lock:
+            found = self._transformed.get(key)
+            if found is None:
+                function = self._function
+                plain = _of_method(transform, function, options) if self._bound else transform(function, **options)
+                static = self._program.signature.static & set(Signature(plain).names)
+                found = self._transformed[key] = Compiled(plain, static, options=self._program.options)
+                found._origin = (self, transform, options)
+        return found._bind(self._bound) if self._bound else found
+
+    def _bind(self, bound: tuple[Any, ...]) -> Compiled[..., Any]:
+        clone: Compiled[..., Any] = object.__new__(Compiled)
+        clone.__dict__.update(self.__dict__)
+        clone._bound = bound
+        clone._fast = {}
+        return clone
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Compiled[P, R]: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> Compiled[..., R]: ...
+    def __get__(self, instance: object | None, owner: type) -> Compiled[..., R]:
+        """Return the method of an instance: its attributes are arguments like others."""
+        return self if instance is None else self._bind((Instance(instance),))
+
+    @property
+    def grad(self) -> Compiled[P, Any]:
+        """The gradient by the first argument."""
+        return cast(Compiled[P, Any], transforms.grad(self))
+
+    @property
+    def value_and_grad(self) -> Compiled[P, tuple[R, Any]]:
+        """The value, and the gradient by the first argument."""
+        return cast(Compiled[P, tuple[R, Any]], transforms.value_and_grad(self))
+
+    @property
+    def hessp(self) -> Compiled[..., Any]:
+        """The product of the Hessian by the first argument with a vector: ``hessp(x, p, *args)``."""
+        return cast(Compiled[..., Any], transforms.hessp(self))
+
+    def specialisation(self, *args: Any, **kwargs: Any) -> Specialisation:
+        """Return the program for these arguments, traced if it was not before."""
+        return self._program.find(*self._program.arrange(self._bound + args, kwargs))
+
+    @property
+    def specialisations(self) -> tuple[Specialisation, ...]:
+        """The programs there are, oldest first."""
+        return tuple(self._program.specialisations)
+
+    def _latest(self) -> Specialisation:
+        if not self._program.specialisations:
+            raise ArgumentError(
+                f"{self.__name__} has no program yet: it is traced when it is called",
+                hint=f"call it, or {self.__name__}.warmup(*args)",
+            )
+        return self._program.specialisations[-1]
+
+    @property
+    def ir(self) -> str:
+        """The latest program, after all passes."""
+        return show(self._latest().block)
+
+    @property
+    def source(self) -> str:
+        """The emitted text of the latest program."""
+        return self._latest().emitted.source
+
+    @property
+    def adjoint_source(self) -> str:
+        """The emitted text of the derivative: of `value_and_grad` for a scalar function, else of the pullback."""
+        latest = self._latest()
+        block = latest.traced.block
+        if len(latest.types) == 1 and latest.types[0].shape == () and latest.types[0].is_float and not self._bound:
+            derived = cast(Compiled[..., Any], transforms.value_and_grad(self))
+            return derived._program.like(latest).emitted.source
+        joint = ad.joint(block, [k for k, p in enumerate(block.params[: len(latest.traced_leaves)]) if p.type.is_float])
+        return codegen.emit(passes.optimise(joint), joint.name, f"Value and pullback of {self.__name__}.").source
+
+    def warmup(self, *args: P.args, **kwargs: P.kwargs) -> Self:
+        """Compile for these arguments without running, and return the function itself.
+
+        Examples
+        --------
+        >>> f = compile(lambda x: np.sum(x**2)).warmup(np.ones(3))
+        >>> len(f.specialisations)
+        1
+        """
+        _ = self.specialisation(*args, **kwargs).kernel
+        return self
+
+    def memory(self, *args: P.args, **kwargs: P.kwargs) -> int:
+        """Return the bytes that a call with these arguments needs for its workspace and its results."""
+        found = self.specialisation(*args, **kwargs)
+        leaves, _ = self._program.arrange(self._bound + args, kwargs)
+        return found.bytes_for([leaves[k] for k in found.traced_leaves])
+
+    def kernel(self, *args: P.args, **kwargs: P.kwargs) -> Kernel:
+        """Return the native function for these arguments, to be called from other compiled code."""
+        return self.specialisation(*args, **kwargs).kernel
+
+    def explain(self) -> str:
+        """Return what was traced and compiled, and why."""
+        if not self._program.specialisations:
+            return f"{self.__name__} has not been called yet"
+        return "\n".join(f"{k}. {each.summary()}" for k, each in enumerate(self._program.specialisations, 1))
+
+    def __repr__(self) -> str:
+        made = self._program.specialisations
+        if not made:
+            return f"<jitdiff {self._program.signature}, not traced yet>"
+        count = f"{len(made)} specialisation{'s' * (len(made) > 1)}"
+        return f"<jitdiff {made[-1].header()} | {count}, {made[-1].state()}>"
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        if self._bound:
+            (instance,) = self._bound
+            return getattr, (instance.target, self.__name__)
+        if self._origin is not None:
+            compiled, transform, options = self._origin
+            return _transform_again, (compiled, transform, options)
+        if _imported(self._function) is self:
+            return str(self.__qualname__)
+        return _compile_again, (self._function, tuple(self._program.signature.static), self._program.options)
+
+
+def _of_method(
+    transform: Callable[..., Any], method: Callable[..., Any], options: dict[str, Any]
+) -> Callable[..., Any]:
+    """Return the transform of a method, by positions that do not count ``self``."""
+
+    def transformed(instance: Any, *args: Any, **kwargs: Any) -> Any:
+        def bound(*rest: Any, **keywords: Any) -> Any:
+            return method(instance, *rest, **keywords)
+
+        functools.update_wrapper(bound, method, updated=())
+        return transform(bound, **options)(*args, **kwargs)
+
+    named = transform(method, **options)
+    if named.__wrapped__ is method if hasattr(named, "__wrapped__") else False:
+        functools.update_wrapper(transformed, method, updated=())
+    transformed.__name__ = transformed.__qualname__ = named.__name__
+    return transformed
+
+
+def _compiled_like(like: Compiled[..., Any], function: Callable[..., Any]) -> Compiled[..., Any]:
+    return Compiled(function, options=like._program.options)
+
+
+def _imported(function: Callable[..., Any]) -> Any:
+    """Return what a function's module has under its name."""
+    found: Any = sys.modules.get(function.__module__)
+    for part in function.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+def _transform_again(compiled: Compiled[..., Any], transform: Callable[..., Any], options: dict[str, Any]) -> Any:
+    return compiled.transformed(transform, **options)
+
+
+def _compile_again(function: Callable[..., Any], static: tuple[str, ...], options: Options) -> Any:
+    return Compiled(function, static, options=options)
+
+
+def _doc_of(function: Callable[..., Any]) -> str:
+    """Return the first line of an emitted module."""
+    name = getattr(function, "__name__", "f")
+    return f"{name}, compiled by jitdiff."
+
+
+@overload
+def compile(fn: Callable[P, R]) -> Compiled[P, R]: ...
+@overload
+def compile(
+    fn: None = None,
+    *,
+    static_argnames: str | Iterable[str] = (),
+    static_argnums: int | Iterable[int] = (),
+    parallel: bool | Literal["auto"] = "auto",
+    cache: bool = True,
+) -> Callable[[Callable[P, R]], Compiled[P, R]]: ...
+@overload
+def compile(
+    fn: Callable[P, R],
+    *,
+    static_argnames: str | Iterable[str] = (),
+    static_argnums: int | Iterable[int] = (),
+    parallel: bool | Literal["auto"] = "auto",
+    cache: bool = True,
+) -> Compiled[P, R]: ...
+def compile(
+    fn: Callable[P, R] | None = None,
+    *,
+    static_argnames: str | Iterable[str] = (),
+    static_argnums: int | Iterable[int] = (),
+    parallel: bool | Literal["auto"] = "auto",
+    cache: bool = True,
+) -> Compiled[P, R] | Callable[[Callable[P, R]], Compiled[P, R]]:
+    """Compile a NumPy function to native code, together with its derivatives.
+
+    Use it as a decorator, bare or with options. Nothing is compiled before the first call.
+
+    Parameters
+    ----------
+    fn : callable
+        A function of arrays and numbers, in any nesting, that computes with NumPy.
+    static_argnames : str or iterable of str
+        Arguments that are to be Python values inside the function: each value has its own specialisation.
+    static_argnums : int or iterable of int
+        The same by position.
+    parallel : bool or "auto"
+        Whether loops may run on several threads; "auto" does so where it pays.
+    cache : bool
+        Whether compiled code is kept on disk for other processes.
+
+    Returns
+    -------
+    Compiled
+        The function, with ``grad``, ``value_and_grad``, ``hessp``, ``source`` and more.
+
+    Examples
+    --------
+    >>> @compile
+    ... def loss(w, x, y):
+    ...     return np.mean((x * w - y) ** 2)
+    >>> loss(2.0, np.array([1.0, 2.0]), np.array([1.0, 3.0]))
+    np.float64(1.0)
+    >>> loss.grad(2.0, np.array([1.0, 2.0]), np.array([1.0, 3.0]))
+    np.float64(3.0)
+    """
+    names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
+    numbers = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
+    if parallel not in (True, False, "auto"):
+        raise ArgumentError(f'compile: parallel is True, False or "auto", not {parallel!r}')
+    options = Options(parallel, cache)
+
+    def decorate(function: Callable[P, R]) -> Compiled[P, R]:
+        if not callable(function):
+            raise ArgumentTypeError(f"compile: a function is needed, not {function!r}", where=describe(caller()))
+        if isinstance(function, Compiled):
+            function = function.__wrapped__
+        return Compiled(function, names, numbers, options)
+
+    return decorate if fn is None else decorate(fn)

@@ -1,0 +1,171 @@
+"""The specialisations of one function: finding the one for a call, or tracing it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from optree import PyTreeSpec
+
+from jitdiff.api.specialisation import Options, Specialisation, sizes_of
+from jitdiff.errors import JitdiffError
+from jitdiff.frontend import Kind, Layout, NeedsStatic, Signature, Static, Traced, flatten_call, symbolic_kinds, trace
+from jitdiff.ir import ArrayType, NeedsConcreteSize
+from jitdiff.ir.builder import building
+
+MAX_EXACT = 1024
+"""Exact keys remembered for one function."""
+
+
+class Family:
+    """Calls that differ in nothing but sizes, and the specialisations that serve them."""
+
+    def __init__(self) -> None:
+        self.history: list[tuple[Kind, ...]] = []
+        self.symbolic: list[Specialisation] = []
+        self.needs_numbers = False
+
+
+class Program:
+    """A function with all that has been traced and compiled of it.
+
+    Parameters
+    ----------
+    function : callable
+        The user's function, or a transform of it.
+    signature : Signature
+        Its parameters.
+    options : Options
+        How to compile.
+    doc : str
+        First line of emitted modules.
+    """
+
+    def __init__(self, function: Callable[..., Any], signature: Signature, options: Options, doc: str) -> None:
+        self.function = function
+        self.signature = signature
+        self.options = options
+        self.doc = doc
+        self.lock = threading.RLock()
+        self.specialisations: list[Specialisation] = []
+        self._layouts: dict[PyTreeSpec, Layout] = {}
+        self._exact: dict[Any, Specialisation] = {}
+        self._families: dict[Any, Family] = {}
+
+    def arrange(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], Layout]:
+        """Return the leaves of a call, and its layout."""
+        args, kwargs = self.signature.arrange(args, kwargs)
+        leaves, spec = flatten_call(args, kwargs)
+        layout = self._layouts.get(spec)
+        if layout is None:
+            self.signature.check(args, kwargs)
+            layout = self._layouts.setdefault(spec, Layout(self.signature, spec))
+        return leaves, layout
+
+    def find(self, leaves: Sequence[Any], layout: Layout) -> Specialisation:
+        """Return the specialisation for a call, traced if there is none yet."""
+        kinds = layout.kinds(leaves)
+        found = self._exact.get((layout, kinds))
+        if found is not None:
+            return found
+        with self.lock:
+            return self._specialise(leaves, layout)
+
+    def like(self, other: Specialisation) -> Specialisation:
+        """Return the specialisation for the kinds of arguments of another function's, which has the same parameters."""
+        layout = Layout(self.signature, other.traced.layout.spec)
+        return Specialisation(
+            trace_quietly(self.function, layout, other.traced.kinds), self.doc, self.options, "asked for"
+        )
+
+    def _specialise(self, leaves: Sequence[Any], layout: Layout) -> Specialisation:
+        while True:
+            kinds = layout.kinds(leaves)
+            found = self._exact.get((layout, kinds))
+            if found is not None:
+                return found
+            family = self._families.setdefault((layout, _without_sizes(kinds)), Family())
+            try:
+                found = self._in_family(family, layout, kinds)
+            except NeedsStatic as need:
+                if need.leaves <= layout.static:
+                    raise
+                layout.static |= need.leaves
+                continue
+            if len(self._exact) >= MAX_EXACT:
+                del self._exact[next(iter(self._exact))]
+            self._exact[(layout, kinds)] = found
+            return found
+
+    def _in_family(self, family: Family, layout: Layout, kinds: tuple[Kind, ...]) -> Specialisation:
+        shapes = list(_shapes(kinds))
+        for known in family.symbolic:
+            if sizes_of(shapes, known.types_of_arguments) is not None:
+                return known
+        history = [*family.history, kinds]
+        if family.history and not family.needs_numbers:
+            found = self._symbolic(family, layout, history)
+            if found is not None:
+                family.history = history
+                family.symbolic.append(found)
+                return found
+        made = self._made(trace_quietly(self.function, layout, kinds), self._reason(kinds))
+        if len(family.history) < 8:
+            family.history = history
+        return made
+
+    def _symbolic(self, family: Family, layout: Layout, history: list[tuple[Kind, ...]]) -> Specialisation | None:
+        """Trace with symbols for the sizes that vary; where a number is needed, that size stays exact.
+
+        None if it cannot be traced so: exact sizes will do, or will say what is wrong.
+        """
+        concrete: frozenset[str] = frozenset()
+        while True:
+            kinds, symbols = symbolic_kinds(history, layout.names, concrete)
+            if not symbols or any(0 in shape for shape in _shapes(history[-1])):
+                family.needs_numbers = not symbols
+                return None
+            try:
+                traced = trace_quietly(self.function, layout, kinds)
+            except NeedsConcreteSize as need:
+                if need.dim.symbols & symbols:
+                    concrete |= need.dim.symbols
+                    continue
+                family.needs_numbers = True
+                return None
+            except NeedsStatic:
+                raise
+            except (JitdiffError, TypeError, ValueError, IndexError):
+                family.needs_numbers = True
+                return None
+            names = ", ".join(sorted(symbols))
+            return self._made(traced, f"sizes vary: {names} symbolic from now on")
+
+    def _made(self, traced: Traced, reason: str) -> Specialisation:
+        made = Specialisation(traced, self.doc, self.options, reason)
+        self.specialisations.append(made)
+        return made
+
+    def _reason(self, kinds: tuple[Kind, ...]) -> str:
+        if not self.specialisations:
+            return "first call"
+        last = self.specialisations[-1].traced.kinds
+        if len(last) != len(kinds):
+            return "another structure of arguments"
+        changes = [f"{a} -> {b}" for a, b in zip(last, kinds, strict=True) if a != b]
+        return f"changed: {', '.join(changes[:4])}" if changes else "another structure of arguments"
+
+
+def trace_quietly(function: Callable[..., Any], layout: Layout, kinds: Sequence[Kind]) -> Traced:
+    """Trace, whatever this thread is tracing already."""
+    with building(None):
+        return trace(function, layout, kinds)
+
+
+def _without_sizes(kinds: Sequence[Kind]) -> tuple[Any, ...]:
+    return tuple(k if isinstance(k, Static) else (k.dtype, k.ndim, k.weak) for k in kinds)
+
+
+def _shapes(kinds: Sequence[Kind]) -> Iterator[Any]:
+    return (k.shape for k in kinds if isinstance(k, ArrayType))

@@ -1,0 +1,215 @@
+"""One program of a compiled function, for one kind of arguments: traced, optimised, emitted, native."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from jitdiff import codegen, passes
+from jitdiff.config import settings
+from jitdiff.frontend import Traced, native, unflatten
+from jitdiff.ir import ArrayType, Block, Dim, Emitted, show
+from jitdiff.native import kernel as native_kernel
+from jitdiff.ops import Handle, Op
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `compile` was told.
+
+    Parameters
+    ----------
+    parallel : bool or "auto"
+        Whether loops run on several threads.
+    cache : bool
+        Whether compiled code is kept on disk.
+    """
+
+    parallel: bool | str = "auto"
+    cache: bool = True
+
+
+class Specialisation:
+    """A traced program and what becomes of it; each step is taken when it is first asked for.
+
+    Parameters
+    ----------
+    traced : Traced
+        The program as traced.
+    doc : str
+        First line of the emitted module.
+    options : Options
+        Of the compiled function.
+    reason : str
+        Why it was made, for `Compiled.explain`.
+    """
+
+    def __init__(self, traced: Traced, doc: str, options: Options, reason: str) -> None:
+        self.traced = traced
+        self.doc = doc
+        self.options = options
+        self.reason = reason
+        self.operation: Op | None = None
+        self._lock = threading.RLock()
+
+    @cached_property
+    def block(self) -> Block:
+        """The program after all passes."""
+        return passes.optimise(self.traced.block, _dump if settings().dump else None)
+
+    @cached_property
+    def emitted(self) -> Emitted:
+        """The program as Python text."""
+        emitted = codegen.emit(self.block, self.block.name, self.doc)
+        if "source" in settings().dump or settings().dump == "all":
+            _print(f"{self.block.name}: source", emitted.source)
+        return emitted
+
+    @cached_property
+    def kernel(self) -> native_kernel.Kernel:
+        """The native function."""
+        with self._lock:
+            return self.__dict__.get("kernel") or native_kernel.build(self.emitted, cache=self.options.cache)
+
+    @cached_property
+    def types(self) -> tuple[ArrayType, ...]:
+        """Types of the flat results."""
+        return tuple(r.type for r in self.traced.block.results)
+
+    @property
+    def types_of_arguments(self) -> tuple[ArrayType, ...]:
+        """Types of the traced leaves."""
+        return tuple(kind for kind in self.traced.kinds if isinstance(kind, ArrayType))
+
+    @property
+    def is_symbolic(self) -> bool:
+        """Whether it takes more than one size."""
+        return any(not isinstance(n, int) for t in self.types_of_arguments for n in t.shape)
+
+    @cached_property
+    def traced_leaves(self) -> tuple[int, ...]:
+        """Positions of the leaves that are parameters of the program."""
+        return tuple(k for k, kind in enumerate(self.traced.kinds) if isinstance(kind, ArrayType))
+
+    def captured(self) -> list[Any]:
+        """Return what the arrays read from around the function hold now."""
+        return [native(np.asarray(x)) if isinstance(x, Handle) else native(x) for x in self.block.captured]
+
+    def flat(self, leaves: Sequence[Any]) -> tuple[Any, ...]:
+        """Return the flat results on the traced leaves, as NumPy arrays and scalars."""
+        result = self.kernel.call(*map(native, leaves), *self.captured())
+        results = result if len(self.types) > 1 else (result,)
+        return tuple(r if t.shape else t.dtype.type(r) for r, t in zip(results, self.types, strict=True))
+
+    def call(self, leaves: Sequence[Any]) -> Any:
+        """Return the result on all leaves of a call, as the function nests it."""
+        return unflatten(self.traced.out_spec, self.flat([leaves[k] for k in self.traced_leaves]))
+
+    @cached_property
+    def direct(self) -> Callable[..., Any]:
+        """The function from native leaves to the nested result, with as little in between as can be."""
+        call = self.kernel.call
+        if self.block.captured:
+            kernel_call, captured = call, self.captured
+
+            def call(*leaves: Any) -> Any:
+                return kernel_call(*leaves, *captured())
+
+        return _finished(call, self.types, self.traced.out_spec)
+
+    def bytes_for(self, leaves: Sequence[Any]) -> int:
+        """Return the bytes of workspace and results of a call."""
+        sizes = sizes_of([np.shape(x) for x in leaves], self.types_of_arguments)
+        assert sizes is not None
+        total = self.emitted.workspace
+        for type in self.types:
+            size = type.size
+            total += (size.substitute(sizes) if isinstance(size, Dim) else size) * type.dtype.itemsize
+        return total
+
+    def header(self) -> str:
+        """Return the typed signature."""
+        first, *_ = show(
+            Block(self.traced.block.params, [], self.traced.block.results, self.traced.block.name)
+        ).splitlines()
+        return first.removeprefix("def ").removesuffix(":")
+
+    def state(self) -> str:
+        """Return how many nodes the program has, and what compiling took."""
+        if "kernel" not in self.__dict__:
+            return f"{len(self.traced.block.nodes)} nodes traced, not compiled yet"
+        return f"{len(self.block.nodes)} nodes, {self.kernel}"
+
+    def summary(self) -> str:
+        """Return a line on what it is and why it was made."""
+        return f"{self.header()}: {self.reason}; {self.state()}"
+
+
+def _finished(call: Callable[..., Any], types: Sequence[ArrayType], spec: Any) -> Callable[..., Any]:
+    """Return `call` with NumPy scalars made of Python's, and results nested."""
+    scalars = [None if t.shape else t.dtype.type for t in types]
+    is_leaf = spec.is_leaf()
+    if is_leaf and len(scalars) == 1:
+        scalar = scalars[0]
+        if scalar is None:
+            return call
+        return lambda *leaves: scalar(call(*leaves))
+    if spec.type is tuple and len(scalars) == 2 and spec.num_nodes == 3:
+        first, second = scalars
+        if first is not None and second is None:
+
+            def value_and_array(*leaves: Any) -> Any:
+                value, array = call(*leaves)
+                return first(value), array
+
+            return value_and_array
+    single = len(scalars) == 1
+
+    def nested(*leaves: Any) -> Any:
+        results = call(*leaves)
+        if single:
+            results = (results,)
+        return unflatten(spec, [r if s is None else s(r) for r, s in zip(results, scalars, strict=True)])
+
+    return nested
+
+
+def _dump(stage: str, block: Block) -> None:
+    wanted = settings().dump.split(",")
+    if "all" in wanted or stage in wanted:
+        _print(f"{block.name}: {stage}", show(block))
+
+
+def _print(title: str, text: str) -> None:
+    sys.stderr.write(f"# {title}\n{text}\n\n")
+
+
+def sizes_of(given: Sequence[Any], types: Sequence[ArrayType]) -> dict[str, int] | None:
+    """Return the numbers of the symbolic sizes of `types` when the shapes are `given`, None if they do not fit.
+
+    Examples
+    --------
+    >>> from jitdiff.ir import Dim
+    >>> n = Dim.symbol("n")
+    >>> types = [ArrayType(np.dtype(float), (n, 3)), ArrayType(np.dtype(float), (n,))]
+    >>> sizes_of([(5, 3), (5,)], types), sizes_of([(5, 3), (4,)], types)
+    ({'n': 5}, None)
+    """
+    sizes: dict[str, int] = {}
+    for shape, type in zip(given, types, strict=True):
+        for have, want in zip(shape, type.shape, strict=True):
+            if isinstance(want, int):
+                if have != want:
+                    return None
+                continue
+            (symbol,) = want.symbols
+            # Nothing is known to hold of empty arrays: they have a program of their own.
+            if sizes.setdefault(symbol, have) != have or have == 0:
+                return None
+    return sizes

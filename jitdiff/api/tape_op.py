@@ -1,0 +1,77 @@
+"""A compiled function as one differentiable operation, for Tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from jitdiff import ad
+from jitdiff.api import worlds
+from jitdiff.ir import ArrayType
+from jitdiff.ops import Op
+
+
+def operation(
+    name: str,
+    types: Sequence[ArrayType],
+    params: Sequence[ArrayType],
+    evaluate: Callable[..., tuple[Any, ...]],
+    inline: Callable[..., Sequence[Any]],
+    compiled: Callable[[Callable[..., Any]], Callable[..., Any]],
+) -> Op:
+    """Return an operation that runs native code, and whose pullback does.
+
+    Parameters
+    ----------
+    name : str
+        Name of the function.
+    types, params : sequence of ArrayType
+        Types of the results and of the operands.
+    evaluate : callable
+        Native code: the tuple of results.
+    inline : callable
+        The program, run in whichever world its operands live in.
+    compiled : callable
+        Compiles a function.
+    """
+    moving = [k for k, t in enumerate(params) if t.is_float]
+    floats = [k for k, t in enumerate(types) if t.is_float]
+
+    def pulled(xs: tuple[Any, ...], gs: tuple[Any, ...]) -> tuple[Any, ...]:
+        def function(*leaves: Any) -> list[Any]:
+            operands = list(xs)
+            for k, leaf in zip(moving, leaves, strict=True):
+                operands[k] = leaf
+            return list(inline(*operands))
+
+        _, pullback = worlds.vjp(function, [xs[k] for k in moving])
+        cotangents: list[Any] = [None] * len(types)
+        for k, g in zip(floats, gs, strict=True):
+            cotangents[k] = g
+        return tuple(pullback(cotangents))
+
+    pulled.__name__ = f"{name}_vjp"
+    native_pullback = compiled(pulled)
+    multiple = len(types) > 1
+
+    def vjp(xs: Sequence[Any], y: Any, g: Any) -> list[Any]:
+        ys, gs = (y, g) if multiple else ((y,), (g,))
+        seeds = tuple(worlds.zeros_like(ys[k]) if gs[k] is None else gs[k] for k in floats)
+        found: list[Any] = [None] * len(params)
+        for k, cotangent in zip(moving, native_pullback(tuple(xs), seeds), strict=True):
+            found[k] = cotangent
+        return found
+
+    return Op(
+        name=name,
+        evaluate=(lambda *xs: evaluate(xs)) if multiple else (lambda *xs: evaluate(xs)[0]),
+        infer=lambda *_: tuple(types),
+        vjp=vjp if moving and floats else None,
+        inline=inline if multiple else (lambda *xs: inline(*xs)[0]),
+        multiple=multiple,
+    )
+
+
+def inlined(block: Any) -> Callable[..., list[Any]]:
+    """Return a function of the operands that runs the program, with what its captured arrays hold then."""
+    return lambda *xs: ad.replay(block, [*xs, *block.captured])

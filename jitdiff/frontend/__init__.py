@@ -1,0 +1,31 @@
+"""Python to Block: argument trees, tracing, branches and loops as functions."""
+
+from jitdiff.frontend.control import cond, fori_loop, map, scan, while_loop
+from jitdiff.frontend.layout import Layout, Signature, flatten_call
+from jitdiff.frontend.leaves import Kind, Static, kind_of, native
+from jitdiff.frontend.trace import NeedsStatic, Traced, symbolic_kinds, trace
+from jitdiff.frontend.trees import Instance, flatten, leaf_names, tree_map, unflatten
+
+__all__ = [
+    "Instance",
+    "Kind",
+    "Layout",
+    "NeedsStatic",
+    "Signature",
+    "Static",
+    "Traced",
+    "cond",
+    "flatten",
+    "flatten_call",
+    "fori_loop",
+    "kind_of",
+    "leaf_names",
+    "map",
+    "native",
+    "scan",
+    "symbolic_kinds",
+    "trace",
+    "tree_map",
+    "unflatten",
+    "while_loop",
+]
