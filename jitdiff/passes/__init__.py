@@ -14,7 +14,7 @@ from jitdiff.passes.simplify import simplify
 
 Pass = Callable[[Block], Block]
 
-PIPELINE: tuple[Pass, ...] = (inline, dce, fold, simplify, fold, cse, simplify, dce, hoist, cse, dce)
+PIPELINE: tuple[Pass, ...] = (inline, dce, fold, simplify, fold, cse, simplify, fold, hoist, cse, dce)
 """The passes, in the order in which they run. Each leaves a valid program, and may expect one."""
 
 
