@@ -36,9 +36,18 @@ class Case:
 
     def numpy(self, *leaves: Any) -> tuple[Any, ...]:
         """Return NumPy's results."""
-        call = self.entry.evaluate if isinstance(self.entry, Op) else self.entry.numpy
+        if isinstance(self.entry, Op):
+            call = self.entry.evaluate
+        else:
+            call, leaves = self.entry.numpy, self._symmetric(leaves)
         with np.errstate(all="ignore"):
             return self._results(call, leaves)
+
+    def _symmetric(self, leaves: Leaves) -> Leaves:
+        """Return the leaves, symmetric matrices made so again: functions of such are differentiated among them."""
+        kinds: list[str] = []
+        _rebuilt((self.sample.args, dict(self.sample.kwargs)), lambda a: kinds.append(a.kind))
+        return [(x + np.swapaxes(x, -1, -2)) / 2 if k == "spd" else x for x, k in zip(leaves, kinds, strict=True)]
 
     def __call__(self, *leaves: Any) -> tuple[Any, ...]:
         """Return the results on handles, reached as user code reaches them."""
