@@ -39,7 +39,7 @@ def pull(source: Builder, start: int, seeds: Seeds, wrt: Sequence[Value], stop: 
     nodes = source.block.nodes
     stop = len(nodes) if stop is None else stop
     active = active_values(nodes[start:stop], [v for v in wrt if v.type.is_float])
-    cotangents = Cotangents(wanted_among(active))
+    cotangents = Cotangents(wanted_among(active), set(wrt))
     for atom, g in seeds:
         if isinstance(atom, Value):
             cotangents.add(atom, Tracer(lift(g)))
@@ -112,7 +112,7 @@ def _pull_block(block: Block, env: Env, gs: Sequence[Any | None], wrt: Sequence[
 
     targets = [target(v) for v in wrt]
     active = active_values(here.block.nodes[start:stop], [t for t in targets if t is not None and t.type.is_float])
-    cotangents = Cotangents(wanted_among(active))
+    cotangents = Cotangents(wanted_among(active), set(wrt))
     for result, g in zip(block.results, gs, strict=True):
         value = value_of(result, env)
         if g is not None and isinstance(value, Tracer) and isinstance(value.atom, Value):

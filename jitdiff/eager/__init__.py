@@ -1,6 +1,7 @@
 """Differentiation of code as it runs: Tensors, Variables, tapes, and transforms of plain functions."""
 
 from jitdiff.eager.convert import constant, convert
+from jitdiff.eager.custom import custom_gradient, custom_jvp, custom_vjp, grad_pass_through, recompute_grad
 from jitdiff.eager.functions import (
     gradients_function,
     implicit_gradients,
@@ -21,11 +22,16 @@ __all__ = [
     "Variable",
     "constant",
     "convert",
+    "custom_gradient",
+    "custom_jvp",
+    "custom_vjp",
+    "grad_pass_through",
     "gradients_function",
     "implicit_gradients",
     "implicit_value_and_gradients",
     "jvp",
     "make_vjp",
+    "recompute_grad",
     "value_and_gradients_function",
     "vjp",
 ]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from jitdiff.ir import ArrayType
+from jitdiff.ir import ArrayType, Builder
 from jitdiff.ops.table import Op
 
 
@@ -54,14 +54,17 @@ class Recorder:
         What was recorded.
     takes_variables : bool
         Whether reading a trainable Variable watches it.
+    trace : Builder or None
+        The trace that the recording began in.
     """
 
-    __slots__ = ("__weakref__", "known", "leaves", "steps", "takes_variables")
+    __slots__ = ("__weakref__", "known", "leaves", "steps", "takes_variables", "trace")
     pushes: ClassVar[bool] = False
     """Whether it computes tangents at once, instead of keeping steps for later."""
 
     def __init__(self, takes_variables: bool = False) -> None:
         self.takes_variables = takes_variables
+        self.trace: Builder | None = None
         self.known: set[int] = set()
         self.leaves: dict[int, Any] = {}
         self.steps: list[Step] = []

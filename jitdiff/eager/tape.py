@@ -9,12 +9,11 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-
 from jitdiff.eager.arguments import leaves_and_paths, output_gradients_for, tensors_in, unflatten
 from jitdiff.eager.backward import backward
+from jitdiff.eager.linked import zeros_like
 from jitdiff.eager.recorder import Recorder, References, active, around, recording, remember, start, stop
-from jitdiff.eager.tensor import EagerHandle, Tensor, tensor_of
+from jitdiff.eager.tensor import EagerHandle, Tensor
 from jitdiff.eager.traced import TraceSpan
 from jitdiff.eager.variable import Variable
 from jitdiff.errors import ArgumentError, TapeError, TapeWarning
@@ -91,6 +90,7 @@ class GradientTape:
         self._outer = remember()
         start(self._recorder)
         self._span = self._span or TraceSpan.now()
+        self._recorder.trace = self._span and self._span.builder.root
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -128,20 +128,15 @@ class GradientTape:
                     TapeWarning,
                     stacklevel=2,
                 )
-            elif isinstance(x, Tracer):
-                if self._span is not None:
-                    self._span.watch(x)
             else:
                 self._watch(x)
 
-    def _watch(self, x: EagerHandle) -> None:
+    def _watch(self, x: EagerHandle | Tracer) -> None:
         self._recorder.watch(x)
-        if self._span is not None:
-            self._span.watch(x)
-        if isinstance(x, Tensor):
-            for recorder in active():
-                if recorder is self._recorder:
-                    break
+        for recorder in active() if not isinstance(x, Variable) else ():
+            if recorder is self._recorder:
+                break
+            if isinstance(x, Tensor) or recorder.trace is self._recorder.trace:
                 recorder.watch(x)
 
     def watched_variables(self) -> tuple[Variable, ...]:
@@ -218,12 +213,13 @@ class GradientTape:
 
         Examples
         --------
+        >>> import numpy as np
         >>> import jitdiff as jd
         >>> layer = {"w": jd.Variable([1.0, 2.0]), "b": jd.Variable(1.0)}
         >>> with jd.GradientTape() as tape:
         ...     y = np.sum(layer["w"] ** 2) + layer["b"]
         >>> {name: g.tolist() for name, g in tape.gradient(y, layer).items()}
-        {'b': 1.0, 'w': [2.0, 4.0]}
+        {'w': [2.0, 4.0], 'b': 1.0}
         """
         return self.pull(target, sources, output_gradients, "output_gradients", _is_zero(unconnected_gradients))
 
@@ -235,12 +231,12 @@ class GradientTape:
         seeds = output_gradients_for(target, targets, weights, name)
         outer = self._recorders_around("gradient")
         if self._span is not None and any(isinstance(x, Tracer) for x in (*targets, *wrt)):
-            found = self._span.gradient(targets, seeds, wrt, self._recorder.takes_variables)
+            found = self._span.gradient(self._recorder, targets, seeds, wrt)
         else:
             found = backward(self._recorder, targets, seeds, wrt, outer)
         if not self._persistent:
             self._finish()
-        return unflatten(sources, [_zeros(x) if g is None and zero else g for g, x in zip(found, wrt, strict=True)])
+        return unflatten(sources, [zeros_like(x) if g is None and zero else g for g, x in zip(found, wrt, strict=True)])
 
     def _recorders_around(self, call: str) -> list[Recorder]:
         """Return the recorders that the gradient's own computation is recorded on; stop recording unless persistent."""
@@ -296,8 +292,3 @@ def _is_zero(unconnected: UnconnectedGradients | str) -> bool:
         raise ArgumentError(
             f"Unknown value for unconnected_gradients: {unconnected!r}", where=describe(caller()), hint='use "none" or "zero"'
         ) from None
-
-
-def _zeros(like: Any) -> Any:
-    return np.zeros_like(like) if isinstance(like, Tracer) else tensor_of(np.zeros(like.shape, like.dtype))
-

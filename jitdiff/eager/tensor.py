@@ -65,7 +65,7 @@ class EagerHandle(ArrayMethods):
 
         Examples
         --------
-        >>> a = constant([1.0, 2.0]).numpy()
+        >>> a = Tensor([1.0, 2.0]).numpy()
         >>> a[0] = 5.0
         >>> a
         array([5., 2.])
@@ -123,7 +123,7 @@ class Tensor(EagerHandle):
 
     Examples
     --------
-    >>> x = constant([1.0, 2.0])
+    >>> x = Tensor([1.0, 2.0])
     >>> x * x
     <jd.Tensor: shape=(2,), dtype=float64, numpy=array([1., 4.])>
     >>> print(np.sum(x))

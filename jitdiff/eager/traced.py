@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from jitdiff.ad import active_values, pull
+from jitdiff.eager.recorder import Recorder
 from jitdiff.eager.tensor import Tensor
 from jitdiff.eager.variable import Variable
 from jitdiff.errors import TracingError
-from jitdiff.ir import Value
+from jitdiff.ir import ArrayType, Const, Value
 from jitdiff.ir.builder import Builder, current_builder
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import OPS, Tracer
@@ -29,17 +28,12 @@ class TraceSpan:
     def __init__(self, builder: Builder) -> None:
         self.builder = builder
         self.start = len(builder.block.nodes)
-        self.watched: list[Any] = []
 
     @staticmethod
     def now() -> TraceSpan | None:
         """Return a span that starts here, or None outside of a trace."""
         builder = current_builder()
         return None if builder is None else TraceSpan(builder)
-
-    def watch(self, x: Any) -> None:
-        """Make gradients by `x` available."""
-        self.watched.append(x)
 
     def refuse_pause(self) -> None:
         """Raise, since a program has no moment at which a tape does not look."""
@@ -50,11 +44,14 @@ class TraceSpan:
         )
 
     def gradient(
-        self, targets: Sequence[Any], seeds: Sequence[Any], sources: Sequence[Any], takes_variables: bool
+        self, recorder: Recorder, targets: Sequence[Any], seeds: Sequence[Any], sources: Sequence[Any]
     ) -> list[Any]:
-        """Append the adjoint of the nodes so far, and return the gradient by each source or None."""
-        watched = [v for x in self.watched if (v := self._value(x)) is not None]
-        if takes_variables:
+        """Append the adjoint of the nodes so far, and return the gradient by each source or None.
+
+        `recorder` says what is watched.
+        """
+        watched = [v for x in recorder.leaves.values() if (v := self._value(x)) is not None]
+        if recorder.takes_variables:
             captures = self.builder.root.captures.values()
             watched += [value for x, value in captures if isinstance(x, Variable) and x.trainable]
         known = active_values(self.builder.block.nodes[self.start :], [v for v in watched if v.type.is_float])
@@ -62,7 +59,7 @@ class TraceSpan:
         for target, seed in zip(targets, seeds, strict=True):
             value = self._value(target)
             if value is not None:
-                pairs.append((value, np.ones_like(target) if seed is None else seed))
+                pairs.append((value, filled(target, 1.0) if seed is None else seed))
         values = [self._value(x) for x in sources]
         found = pull(self.builder, self.start, pairs, [v for v in values if v is not None and v in known])
         by_value = dict(zip([v for v in values if v is not None and v in known], found, strict=True))
@@ -81,3 +78,9 @@ class TraceSpan:
 def copied(x: Tracer) -> Tracer:
     """Return another value of the program that is equal to `x`."""
     return OPS["astype"](x, dtype=x.dtype)  # type: ignore[no-any-return]
+
+
+def filled(like: Any, number: float) -> Tracer:
+    """Return a value of the program with the shape and dtype of `like`, each element `number`."""
+    scalar = copied(Tracer(Const.of(number, ArrayType(like.dtype))))
+    return OPS["broadcast_to"](scalar, shape=like.shape) if like.shape else scalar

@@ -13,8 +13,8 @@ import numpy as np
 from jitdiff.ir import Apply, Atom, Block, Const, Dim, For, If, Node, Value, While, outs_of, type_of
 from jitdiff.ir.builder import building, current_builder
 from jitdiff.ops import control
-from jitdiff.ops.table import Op
-from jitdiff.ops.tracer import Tracer, builder_now
+from jitdiff.ops.table import Handle, Op
+from jitdiff.ops.tracer import Tracer, builder_now, lift
 
 Env = dict[Value, Any]
 
@@ -121,7 +121,11 @@ def _step(node: Node, env: Env) -> None:
     match node:
         case Apply(op, args, attrs, outs):
             assert isinstance(op, Op)
-            y = op(*(value_of(a, env) for a in args), **{k: concrete(v, env) for k, v in attrs.items()})
+            xs = [value_of(a, env) for a in args]
+            if xs and current_builder() is not None and not any(isinstance(x, Handle) for x in xs):
+                # In a trace an operation on constants stays an operation: its result may be an array.
+                xs[0] = Tracer(lift(xs[0]))
+            y = op(*xs, **{k: concrete(v, env) for k, v in attrs.items()})
             env.update(zip(outs, y if op.multiple else (y,), strict=True))
         case If(pred, then, orelse, outs):
             choice = value_of(pred, env)
