@@ -51,7 +51,8 @@ def _targets(code: CodeType) -> dict[int, str]:
         if previous is not None and instruction.opname.startswith(("STORE_FAST", "STORE_DEREF")):
             target = instruction.argval
             found[previous] = target[0] if isinstance(target, tuple) else target
-        previous = instruction.offset
+        # What is unpacked into several variables has none of their names.
+        previous = None if instruction.opname.startswith("UNPACK") else instruction.offset
     return found
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from jitdiff.errors import DifferentiationError, UnsupportedError
 from jitdiff.ir import ArrayType
+from jitdiff.ir.location import caller, describe
 from jitdiff.ops.emission import Emission
 from jitdiff.ops.samples import Sample
 
@@ -166,6 +167,6 @@ def unsupported(name: str, why: str = "", hint: str | None = None) -> Unsupporte
     import difflib
 
     known = sorted({f.name for f in FUNCTIONS.values()} | {u.__name__ for u in UFUNCS})
-    near = difflib.get_close_matches(name, known, 3)
+    near = difflib.get_close_matches(name, known, 3, cutoff=0.8)
     hint = hint or (f"supported and near: {', '.join('np.' + n for n in near)}" if near else None)
-    return UnsupportedError(f"np.{name} is not supported{': ' + why if why else ''}", hint=hint)
+    return UnsupportedError(f"np.{name} is not supported{': ' + why if why else ''}", where=describe(caller()), hint=hint)
