@@ -53,6 +53,8 @@ class _Nest:
         self.named: set[int] = set()
 
     def emit(self) -> list[Stmt]:
+        if 0 in self.elements.extents.values():
+            return self._fills()
         self._count()
         scalars = {int(r.text[2:-1]): p.name for r in self.roots if r.stores and not (p := self.place_of(r)).type.shape}
         for element in self.reach.order:
@@ -64,6 +66,14 @@ class _Nest:
             else:
                 self._write(root)
         return self._loops()
+
+    def _fills(self) -> list[Stmt]:
+        """Return what is left of a nest without points."""
+        for root in self.roots:
+            if root.fill is not None and root.node is not None:
+                place = self.place_of(root)
+                self._fill(place, fill_text(root.fill, place.type), root.node.loc)
+        return self.before[0]
 
     # Where elements are needed, and how often.
 
@@ -190,7 +200,7 @@ class _Nest:
 
     def _fill(self, place: Place, fill: str, loc: Location | None) -> None:
         if place.type.shape:
-            self.before[0].insert(0, Stmt(f"{place.element((*place.prefix[:0], ':'))} = {fill}", loc))
+            self.before[0].insert(0, Stmt(f"{place.element((':',))} = {fill}", loc))
         else:
             self._statement(self.before[0], place.whole, fill, loc)
 
