@@ -14,6 +14,7 @@ from jitdiff.ir import ArrayType, Dim, Shape, broadcast_shapes, type_of
 from jitdiff.ops.gather import Selection, index_place
 from jitdiff.ops.slices import Range, from_front, positions
 from jitdiff.ops.table import Handle
+from jitdiff.ops.tracer import Tracer
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +138,8 @@ def _axes_of(part: Any) -> int:
 
 
 def innermost(x: Any) -> Any:
-    """Return the array or tracer that handles of higher rank hold; an index has no derivative to keep them for."""
-    while isinstance(x, Handle) and x.rank > 1:
-        x = x.value  # type: ignore[attr-defined]
-    return x
+    """Return the numbers of a handle that has them, since an index has no derivative; a tracer as it is."""
+    return np.asarray(x) if isinstance(x, Handle) and not isinstance(x, Tracer) else x
 
 
 def _concrete(part: Any) -> Any:
