@@ -19,12 +19,14 @@ FLOATS = (types.float32, types.float64)
 
 def jitable(function: F) -> F:
     """Let compiled code call a plain Python function."""
-    return cast(F, numba_register_jitable(error_model="numpy")(function))
+    decorator: Callable[[F], F] = numba_register_jitable(error_model="numpy")
+    return decorator(function)
 
 
 def jitable_exact(function: F) -> F:
     """Let compiled code call a plain Python function whose floating-point operations must not be reordered."""
-    return cast(F, numba_register_jitable(error_model="numpy", fastmath=False)(function))
+    decorator: Callable[[F], F] = numba_register_jitable(error_model="numpy", fastmath=False)
+    return decorator(function)
 
 
 def overload(function: Callable[..., Any]) -> Callable[[F], F]:
@@ -50,8 +52,8 @@ def scalar_function(
     result : callable
         Maps the Numba types of the arguments to the type of the result, or to None where there is none.
     emit : callable
-        ``emit(context, builder, type, operands)`` appends the instructions. The operands have been cast to ``type``, the
-        result's, or to float64 if the result is a boolean.
+        ``emit(context, builder, type, operands)`` appends the instructions. The operands have been cast to ``type``,
+        the result's, or to float64 if the result is a boolean.
     """
 
     def function(*args: Any) -> Any:

@@ -50,7 +50,7 @@ def polygamma(n: Any, x: Any) -> Any:
 
 
 @jitable_exact
-def _digamma_right(x: float) -> float:
+def _digamma_right(x: Any) -> Any:
     """Digamma right of 0: the recurrence up to where the asymptotic series holds (DLMF 5.5.2 and 5.11.2)."""
     shifted = 0.0
     while x < _LARGE:
@@ -64,7 +64,7 @@ def _digamma_right(x: float) -> float:
 
 
 @jitable_exact
-def _digamma_at_root(x: float) -> float:
+def _digamma_at_root(x: Any) -> Any:
     """Digamma near its zero r, as the difference of the same formulas at x and at r, so that nothing cancels."""
     distance = (x - _ROOT) - _ROOT_REST
     shifted = 0.0
@@ -85,7 +85,7 @@ def _digamma_at_root(x: float) -> float:
 
 
 @jitable_exact
-def _digamma64(x: float) -> float:
+def _digamma64(x: Any) -> Any:
     if abs(x - _ROOT) < 0.5:
         return _digamma_at_root(x)
     if x > 0.0 or math.isnan(x):
@@ -100,7 +100,7 @@ def _digamma64(x: float) -> float:
 
 
 @jitable_exact
-def _zeta_right(s: float, q: float) -> float:
+def _zeta_right(s: Any, q: Any) -> Any:
     """Hurwitz zeta at q > 0: terms up to where the Euler-Maclaurin tail holds (DLMF 25.11.5 with its remainder)."""
     total = 0.0
     while q < _LARGE + s:
@@ -120,7 +120,7 @@ def _zeta_right(s: float, q: float) -> float:
 
 
 @jitable_exact
-def _zeta(s: float, q: float) -> float:
+def _zeta(s: Any, q: Any) -> Any:
     """Hurwitz zeta with an integer s > 1 at any real q."""
     if q > 0.0 or math.isnan(q):
         return _zeta_right(s, q)
@@ -133,7 +133,7 @@ def _zeta(s: float, q: float) -> float:
 
 
 @jitable_exact
-def _polygamma64(n: int, x: float) -> float:
+def _polygamma64(n: Any, x: Any) -> Any:
     if n == 0:
         return _digamma64(x)
     if n < 0:

@@ -1,0 +1,137 @@
+"""Numba, asked to compile one emitted module. Importing this imports Numba."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import linecache
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import llvmlite
+import numba
+import numpy as np
+from numba.core import types
+from numba.core.bytecode import FunctionIdentity
+from numba.core.registry import cpu_target
+from numba.np.numpy_support import from_dtype
+
+import jitdiff as jd
+from jitdiff.ir import ArrayType, Emitted
+from jitdiff.native import vecmath
+
+# Never nnan or ninf: NaN and inf behave as in NumPy.
+FASTMATH = frozenset({"reassoc", "contract", "arcp", "nsz"})
+_LOCATIONS = ("CACHE_DIR", "CACHE_LOCATOR_CLASSES")
+_NUMBA_SETTINGS = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DEBUGINFO_DEFAULT")
+
+
+def digest(emitted: Emitted, *, parallel: bool) -> str:
+    """Hash all that the machine code of a module depends on."""
+    parts = (
+        emitted.source,
+        emitted.entry,
+        *emitted.functions,
+        *(f"{param.dtype.str}{param.ndim}" for param in emitted.params),
+        f"parallel={parallel}",
+        *_surroundings(),
+    )
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+@cache
+def _surroundings() -> tuple[str, ...]:
+    """Return versions, processor, vector functions and options, and a digest of this folder, whose code is inlined."""
+    here = Path(__file__).parent
+    own = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(here.rglob("*.py")))).hexdigest()
+    versions = (jd.__version__, numba.__version__, llvmlite.__version__, np.__version__, sys.version)
+    # As Numba sees it, so that NUMBA_CPU_NAME and NUMBA_CPU_FEATURES count.
+    processor = map(str, cpu_target.target_context.codegen().magic_tuple())
+    options = (f"{name}={getattr(numba.config, name, None)}" for name in _NUMBA_SETTINGS)
+    return (*versions, *processor, vecmath.fingerprint(), *options, own)
+
+
+def signature(params: tuple[ArrayType, ...]) -> tuple[Any, ...]:
+    """Return the Numba types of a workspace and of parameters.
+
+    Array parameters are read-only ones in C order. Numba passes a writable array where a read-only one is declared
+    as it is, so this one signature takes both.
+    """
+    workspace = types.Array(types.uint8, 1, "C")
+    return (workspace, *(_numba_type(param) for param in params))
+
+
+def _numba_type(param: ArrayType) -> Any:
+    element = from_dtype(param.dtype)
+    return types.Array(element, param.ndim, "C", readonly=True) if param.ndim else element
+
+
+def load(emitted: Emitted, name: str, path: str) -> ModuleType:
+    """Execute the text of a module and register the module under `name`, where Numba looks for what it cached.
+
+    The name is unique, and Numba puts it before the names of the functions, so that their symbols are unique too.
+    """
+    module = ModuleType(name)
+    module.__file__ = path
+    lines = emitted.source.splitlines(keepends=True)
+    # Tracebacks show the text even when there is no file, or no more.
+    linecache.cache[path] = (len(emitted.source), None, lines, path)
+    sys.modules[name] = module
+    exec(compile(emitted.source, path, "exec"), module.__dict__)  # noqa: S102  the text that codegen wrote
+    return module
+
+
+def compile_module(module: ModuleType, emitted: Emitted, *, on_disk: bool, parallel: bool) -> Any:
+    """Compile the functions of a module for the types of its entry's parameters; return the entry's dispatcher.
+
+    Nothing is compiled later: the dispatcher takes these types only.
+    """
+    options: dict[str, Any] = {
+        "nopython": True,
+        "nogil": True,
+        "fastmath": set(FASTMATH),
+        "error_model": "numpy",
+        "boundscheck": False,
+        "parallel": parallel,
+    }
+    *helpers, entry = emitted.functions
+    for helper in helpers:
+        setattr(module, helper, numba.jit(**options)(getattr(module, helper)))
+    with _unique_symbols(), _cache_beside_source():
+        dispatcher = numba.jit(signature(emitted.params), cache=on_disk, **options)(getattr(module, entry))
+    setattr(module, entry, dispatcher)
+    return dispatcher
+
+
+@contextmanager
+def _unique_symbols() -> Iterator[None]:
+    """Let the functions that are compiled meanwhile be numbered from a random start.
+
+    Numba tells instances of the same function apart by a counter in their symbols. Counters of two processes agree, so
+    cached code of one would be linked against another instance in cached code of the other (numba#10486).
+    """
+    before = FunctionIdentity._unique_ids
+    FunctionIdentity._unique_ids = itertools.count(secrets.randbits(62))
+    try:
+        yield
+    finally:
+        FunctionIdentity._unique_ids = before
+
+
+@contextmanager
+def _cache_beside_source() -> Iterator[None]:
+    """Have Numba keep its files beside the module, whatever NUMBA_CACHE_DIR says."""
+    before = {name: getattr(numba.config, name) for name in _LOCATIONS if hasattr(numba.config, name)}
+    for name in before:
+        setattr(numba.config, name, "")
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(numba.config, name, value)

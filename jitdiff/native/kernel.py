@@ -1,0 +1,167 @@
+"""Emitted text, compiled or found in the cache, as a function to call."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+import numpy.typing as npt
+
+from jitdiff.config import settings
+from jitdiff.ir import Emitted
+from jitdiff.native import cache as disk
+from jitdiff.native.signals import WorkspaceTooSmall
+
+_log = logging.getLogger("jitdiff")
+_lock = threading.RLock()
+_kernels: WeakValueDictionary[str, Kernel] = WeakValueDictionary()
+_ALIGNMENT = 64
+
+if hasattr(os, "register_at_fork"):
+    # A fork waits for a compilation under way: its child would find Numba's lock held by nobody.
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False, repr=False)
+class Kernel:
+    """A native function.
+
+    Parameters
+    ----------
+    call : callable
+        ``call(*args)`` with arguments of exactly the types of ``emitted.params``: arrays in C order, read-only or not,
+        and scalars. Another dtype, rank or order of an array raises TypeError, but scalars are converted as C does,
+        silently: the caller makes sure of theirs. Other shapes raise `NotMine`. The interpreter lock is released
+        meanwhile.
+    dispatcher : object
+        Numba's function, which takes the workspace first; other compiled code can call it.
+    emitted : Emitted
+        What it was compiled from.
+    path : str
+        The file of the text.
+    cache_hit : bool
+        Whether it was loaded, not compiled.
+    compile_seconds : float
+        What building it took.
+    """
+
+    call: Callable[..., Any]
+    dispatcher: Any
+    emitted: Emitted
+    path: str
+    cache_hit: bool
+    compile_seconds: float
+
+    def __repr__(self) -> str:
+        return f"<jitdiff kernel {self.emitted.entry}, {self}>"
+
+    def __str__(self) -> str:
+        return f"{'loaded from the cache' if self.cache_hit else 'compiled'} in {self.compile_seconds:.2f} s"
+
+
+def build(emitted: Emitted, *, cache: bool = True, parallel: bool = False) -> Kernel:
+    r"""Compile an emitted module, or load it from the cache.
+
+    Parameters
+    ----------
+    emitted : Emitted
+        The module.
+    cache : bool
+        Whether the machine code is looked up and kept on disk.
+    parallel : bool
+        Whether Numba may run loops on several threads.
+
+    Returns
+    -------
+    Kernel
+        The same one for the same module, as long as it is in use.
+
+    Raises
+    ------
+    CacheError
+        If the cache folder cannot be used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from jitdiff.ir import ArrayType
+    >>> vector = ArrayType(np.dtype(float), (3,))
+    >>> source = "def total(ws, x):\n    return x[0] + x[1] + x[2]\n"
+    >>> kernel = build(Emitted(source, "total", ("total",), (vector,), (ArrayType(np.dtype(float)),), 0))
+    >>> kernel.call(np.ones(3))
+    3.0
+    """
+    from jitdiff.native import compiler
+
+    with _lock:
+        name = f"{emitted.entry[:80]}_{compiler.digest(emitted, parallel=parallel)}"
+        kernel = _kernels.get(name)
+        if kernel is None:
+            kernel = _kernels[name] = _build(emitted, name, cache=cache, parallel=parallel)
+    return kernel
+
+
+def _build(emitted: Emitted, name: str, *, cache: bool, parallel: bool) -> Kernel:
+    from jitdiff.native import compiler
+
+    start = time.perf_counter()
+    if cache:
+        entry = disk.Entry(settings().cache_dir, name)
+        path, hit = str(entry.module), False
+        with entry.locked():
+            entry.prepare(emitted.source)
+            module = compiler.load(emitted, name, path)
+            dispatcher = compiler.compile_module(module, emitted, on_disk=True, parallel=parallel)
+            hit = bool(sum(dispatcher.stats.cache_hits.values()))
+            if not hit:
+                entry.seal()
+        disk.count(hit)
+    else:
+        path, hit = f"<jitdiff {name}>", False
+        module = compiler.load(emitted, name, path)
+        dispatcher = compiler.compile_module(module, emitted, on_disk=False, parallel=parallel)
+    seconds = time.perf_counter() - start
+    kernel = Kernel(_caller(dispatcher, emitted.workspace), dispatcher, emitted, path, hit, seconds)
+    _log.info("%s: %s", emitted.entry, kernel)
+    return kernel
+
+
+class _Workspace(threading.local):
+    """The bytes that one thread gives to one function."""
+
+    def __init__(self, size: int) -> None:
+        self.bytes = aligned(size)
+
+
+def aligned(size: int) -> npt.NDArray[np.uint8]:
+    """Return `size` bytes that start on a cache line.
+
+    Examples
+    --------
+    >>> aligned(100).ctypes.data % 64
+    0
+    """
+    block = np.empty(size + _ALIGNMENT, np.uint8)
+    start = -block.ctypes.data % _ALIGNMENT
+    return block[start : start + size]
+
+
+def _caller(dispatcher: Any, size: int) -> Callable[..., Any]:
+    """Return `dispatcher` with the workspace of the calling thread as its first argument."""
+    workspace = _Workspace(size)
+
+    def call(*args: Any) -> Any:
+        try:
+            return dispatcher(workspace.bytes, *args)
+        except WorkspaceTooSmall as error:
+            workspace.bytes = aligned(error.args[0])
+        return dispatcher(workspace.bytes, *args)
+
+    return call
