@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import scipy.special
+from llvmlite import ir
 from numba.core import types
 
 from jitdiff.native.extending import floating, jitable, overload, promoted, scalar_function
@@ -30,7 +31,8 @@ def _extremum(ufunc: Callable[..., Any], comparison: str) -> Callable[..., Any]:
         x, y = operands
         if isinstance(kind, types.Float):
             # NaN if either is, and a reduction that LLVM knows how to vectorise.
-            intrinsic = builder.module.declare_intrinsic(f"llvm.{ufunc.__name__}", [x.type])
+            signature = ir.FunctionType(x.type, [x.type, x.type])
+            intrinsic = builder.module.declare_intrinsic(f"llvm.{ufunc.__name__}", [x.type], signature)
             return builder.call(intrinsic, operands)
         compare = builder.icmp_signed if getattr(kind, "signed", False) else builder.icmp_unsigned
         return builder.select(compare(comparison, x, y), x, y)
