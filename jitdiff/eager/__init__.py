@@ -10,7 +10,8 @@ from jitdiff.eager.functions import (
     value_and_gradients_function,
 )
 from jitdiff.eager.tape import GradientTape, UnconnectedGradients
-from jitdiff.eager.tensor import EagerHandle, Tensor
+from jitdiff.eager.handle import EagerHandle
+from jitdiff.eager.tensor import Tensor
 from jitdiff.eager.transforms import jvp, vjp
 from jitdiff.eager.variable import Variable
 

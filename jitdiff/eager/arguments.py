@@ -9,7 +9,7 @@ import optree
 
 from jitdiff.eager.backward import fitted
 from jitdiff.eager.convert import convert
-from jitdiff.eager.tensor import EagerHandle
+from jitdiff.eager.handle import EagerHandle
 from jitdiff.errors import ArgumentError, ArgumentTypeError, DtypeError, ShapeError
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Handle, Tracer

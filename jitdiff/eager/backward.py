@@ -9,7 +9,8 @@ import numpy as np
 
 from jitdiff.ad import Cotangents, walk
 from jitdiff.eager.recorder import Recorder, Step, recording
-from jitdiff.eager.tensor import EagerHandle, Tensor, tensor_of
+from jitdiff.eager.handle import EagerHandle
+from jitdiff.eager.tensor import Tensor, tensor_of
 from jitdiff.ops import OPS
 from jitdiff.ops.fit import fit
 
@@ -50,16 +51,15 @@ def backward(
 def wanted(recorder: Recorder, steps: Sequence[Step], sources: Sequence[Any]) -> Callable[[Any], bool]:
     """Return the test whether a value lies between the sources and anything recorded."""
     known = recorder.known
-    ids = {id(x) for x in sources}
-    if not recorder.leaves.keys() <= ids:
-        active = ids & known
-        for step in steps:
-            for x in step.args:
-                if id(x) in active:
-                    active.update(id(out) for out in step.outs if id(out) in known)
-                    break
-        known = active
-    return lambda x: id(x) in known
+    if recorder.leaves <= set(sources):
+        return known.__contains__
+    between = known.intersection(sources)
+    for step in steps:
+        for x in step.args:
+            if x in between:
+                between.update(out for out in step.outs if out in known)
+                break
+    return between.__contains__
 
 
 def _ones(target: EagerHandle) -> Any:

@@ -9,10 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from jitdiff.config import settings
-from jitdiff.eager.tensor import EagerHandle, Tensor, leaves_of, stacked, tensor_of
+from jitdiff.eager.handle import EagerHandle
+from jitdiff.eager.operands import leaves_of
+from jitdiff.eager.tensor import Tensor, tensor_of
 from jitdiff.errors import DtypeError, ShapeError
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Handle
+from jitdiff.ops.methods import as_operand
 
 
 def constant(value: Any, dtype: npt.DTypeLike = None, shape: Sequence[int] | None = None) -> Tensor:
@@ -56,7 +59,7 @@ def convert(value: Any, dtype: npt.DTypeLike = None) -> Tensor:
     <jd.Tensor: shape=(2,), dtype=float64, numpy=array([2., 3.])>
     """
     if isinstance(value, list | tuple) and any(isinstance(leaf, Handle) for leaf in leaves_of(value)):
-        value = stacked(value)
+        value = as_operand(value)
     if isinstance(value, EagerHandle):
         tensor = value.read()
         return tensor if dtype is None or tensor.dtype == np.dtype(dtype) else tensor.astype(np.dtype(dtype))

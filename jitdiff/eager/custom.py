@@ -18,9 +18,11 @@ from jitdiff.eager.convert import convert
 from jitdiff.eager.linked import is_followed, link, link_traced
 from jitdiff.eager.recorder import Recorder, active, recording, started
 from jitdiff.eager.tape import GradientTape
-from jitdiff.eager.tensor import EagerHandle, captured, fresh
+from jitdiff.eager.handle import EagerHandle
+from jitdiff.eager.operands import captured
+from jitdiff.eager.tensor import fresh
 from jitdiff.eager.traced import filled
-from jitdiff.eager.variable import Variable
+from jitdiff.eager.variable import Variable, in_order
 from jitdiff.errors import ArgumentError, ArgumentTypeError
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Handle, Tracer
@@ -316,7 +318,7 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
         watcher = Recorder(takes_variables=True)
         with started(watcher):
             y, grad = f(*call.with_operands(call.handles), **kwargs)
-        variables = watcher.variables()
+        variables = in_order(watcher.variables)
         takes_variables = "variables" in inspect.signature(grad).parameters
         if variables and not takes_variables:
             raise ArgumentTypeError(
@@ -382,7 +384,7 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
         watcher = Recorder(takes_variables=True)
         with recording([watcher]):
             result = _Result(f(*call.with_operands(call.handles), **kwargs))
-        variables = watcher.variables()
+        variables = in_order(watcher.variables)
         for v in variables:
             v.read()
         operands = [*call.handles, *variables]

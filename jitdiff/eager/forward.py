@@ -9,7 +9,8 @@ import numpy as np
 
 from jitdiff.eager.backward import backward, read_arrays, read_tensors
 from jitdiff.eager.recorder import Recorder, Step, active, recording
-from jitdiff.eager.tensor import EagerHandle, Tensor, tensor_of
+from jitdiff.eager.handle import EagerHandle
+from jitdiff.eager.tensor import Tensor, tensor_of
 from jitdiff.ops.fit import fit
 
 
@@ -21,23 +22,23 @@ class Pusher(Recorder):
 
     def __init__(self) -> None:
         super().__init__()
-        self.tangents: dict[int, Tensor] = {}
+        self.tangents: dict[Any, Tensor] = {}
 
     def set(self, primal: EagerHandle, tangent: Tensor) -> None:
         """Give a value its tangent."""
         self.watch(primal)
-        self.tangents[id(primal)] = tangent
+        self.tangents[primal] = tangent
 
     def tangent(self, x: Any) -> Tensor | None:
         """Return the tangent of a value, or None."""
-        return self.tangents.get(id(x))
+        return self.tangents.get(x)
 
     def record(self, step: Step, outs: Sequence[Any]) -> None:
         """Compute the tangents of a step's results."""
         recorders = active()
         # Those around this one follow the tangents; it does not follow its own, nor do those inside it.
         outer = recorders[: recorders.index(self)]
-        found = pushforward(step, [self.tangents.get(id(x)) for x in step.args], outer)
+        found = pushforward(step, [self.tangents.get(x) for x in step.args], outer)
         for out, tangent in zip(step.outs, found, strict=True):
             if tangent is not None:
                 self.set(out, tangent)

@@ -10,7 +10,8 @@ from typing import Any
 from jitdiff.eager.arguments import map_leaves
 from jitdiff.eager.convert import convert
 from jitdiff.eager.tape import GradientTape
-from jitdiff.eager.tensor import EagerHandle, fresh
+from jitdiff.eager.handle import EagerHandle
+from jitdiff.eager.tensor import fresh
 from jitdiff.eager.traced import copied
 from jitdiff.eager.variable import Variable
 from jitdiff.errors import ArgumentError, TapeWarning

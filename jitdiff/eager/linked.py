@@ -10,7 +10,8 @@ import numpy as np
 from jitdiff.ad import evaluate, replay
 from jitdiff.eager.convert import convert
 from jitdiff.eager.recorder import Step, active
-from jitdiff.eager.tensor import EagerHandle, Tensor, plain, record, tensor_of
+from jitdiff.eager.handle import EagerHandle
+from jitdiff.eager.tensor import Tensor, plain, record, tensor_of
 from jitdiff.eager.traced import filled
 from jitdiff.errors import ShapeError
 from jitdiff.ir import ArrayType, Block, Builder, Value, free_values, type_of
@@ -24,7 +25,7 @@ Pull = Callable[[list[Any]], Sequence[Any]]
 
 def is_followed(operands: Sequence[Any]) -> bool:
     """Whether a tape or accumulator is recording what becomes of one of the operands."""
-    return any(id(x) in recorder.known for recorder in active() for x in operands)
+    return any(x in recorder.known for recorder in active() for x in operands)
 
 
 def link(name: str, operands: Sequence[Any], outs: Sequence[Any], pull: Pull) -> list[Tensor]:

@@ -19,8 +19,8 @@ class Step:
     ----------
     op : Op
         The operation.
-    args, outs : tuple
-        Operands (Tensors, Variables, or plain values) and the Tensors they gave.
+    args, outs : sequence
+        Operands (a Tensor or Variable, None for anything else) and the Tensors they gave.
     attrs : mapping
         Attributes of the call.
     values, result : list, Any
@@ -45,11 +45,12 @@ class Recorder:
 
     Attributes
     ----------
-    known : set of int
-        ``id`` of each watched value and of each result computed from one. All of them are kept alive by `leaves`
-        and `steps`, so that an id cannot come to mean another object.
-    leaves : dict
-        Watched values by id.
+    known : set
+        The watched values and the results computed from them.
+    leaves : set
+        The watched values.
+    variables : set
+        The Variables that were read or watched, of any dtype.
     steps : list of Step
         What was recorded.
     takes_variables : bool
@@ -58,42 +59,39 @@ class Recorder:
         The trace that the recording began in.
     """
 
-    __slots__ = ("__weakref__", "known", "leaves", "steps", "takes_variables", "trace")
+    __slots__ = ("__weakref__", "known", "leaves", "steps", "takes_variables", "trace", "variables")
     pushes: ClassVar[bool] = False
     """Whether it computes tangents at once, instead of keeping steps for later."""
 
     def __init__(self, takes_variables: bool = False) -> None:
         self.takes_variables = takes_variables
         self.trace: Builder | None = None
-        self.known: set[int] = set()
-        self.leaves: dict[int, Any] = {}
+        self.known: set[Any] = set()
+        self.leaves: set[Any] = set()
+        self.variables: set[Any] = set()
         self.steps: list[Step] = []
 
     def watch(self, value: Any) -> None:
         """Make `value`, a Tensor or Variable of floating dtype, one that gradients can be taken by."""
-        self.leaves[id(value)] = value
-        self.known.add(id(value))
+        self.leaves.add(value)
+        self.known.add(value)
 
     def record(self, step: Step, outs: Sequence[Any]) -> None:
         """Add a step that reads a known value; `outs` are its results of floating dtype."""
         self.steps.append(step)
-        for out in outs:
-            self.known.add(id(out))
+        self.known.update(outs)
 
     def accessed(self, variable: Any) -> None:
-        """Take note that a trainable Variable is read."""
-        self.leaves[id(variable)] = variable
+        """Take note of a Variable that is read or watched."""
+        self.variables.add(variable)
         if variable.dtype.kind == "f":
-            self.known.add(id(variable))
-
-    def variables(self) -> list[Any]:
-        """Return the watched Variables in order of construction."""
-        return sorted((x for x in self.leaves.values() if hasattr(x, "order")), key=lambda v: v.order)
+            self.watch(variable)
 
     def clear(self) -> None:
         """Forget everything."""
         self.known = set()
-        self.leaves = {}
+        self.leaves = set()
+        self.variables = set()
         self.steps = []
 
 

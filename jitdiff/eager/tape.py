@@ -13,9 +13,10 @@ from jitdiff.eager.arguments import leaves_and_paths, output_gradients_for, tens
 from jitdiff.eager.backward import backward
 from jitdiff.eager.linked import zeros_like
 from jitdiff.eager.recorder import Recorder, References, active, around, recording, remember, start, stop
-from jitdiff.eager.tensor import EagerHandle, Tensor
+from jitdiff.eager.handle import EagerHandle
+from jitdiff.eager.tensor import Tensor
 from jitdiff.eager.traced import TraceSpan
-from jitdiff.eager.variable import Variable
+from jitdiff.eager.variable import Variable, in_order
 from jitdiff.errors import ArgumentError, TapeError, TapeWarning
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Tracer
@@ -132,8 +133,11 @@ class GradientTape:
                 self._watch(x)
 
     def _watch(self, x: EagerHandle | Tracer) -> None:
+        if isinstance(x, Variable):
+            self._recorder.accessed(x)
+            return
         self._recorder.watch(x)
-        for recorder in active() if not isinstance(x, Variable) else ():
+        for recorder in active():
             if recorder is self._recorder:
                 break
             if isinstance(x, Tensor) or recorder.trace is self._recorder.trace:
@@ -141,7 +145,7 @@ class GradientTape:
 
     def watched_variables(self) -> tuple[Variable, ...]:
         """Return the Variables that the tape watches or watched, in the order of their construction."""
-        return tuple(self._recorder.variables()) or self._variables
+        return tuple(in_order(self._recorder.variables)) or self._variables
 
     @contextmanager
     def stop_recording(self) -> Iterator[None]:
@@ -275,7 +279,7 @@ class GradientTape:
     def __repr__(self) -> str:
         recorder = self._recorder
         variables = len(self.watched_variables())
-        tensors = sum(isinstance(x, Tensor) for x in recorder.leaves.values())
+        tensors = sum(isinstance(x, Tensor) for x in recorder.leaves)
         arrays = {id(v): v.nbytes for s in recorder.steps for v in (*s.values, *(o._value for o in s.outs)) if hasattr(v, "nbytes")}
         state = "recording" if self._recording else "used" if self._used else "not recording" if self._entered else "not entered"
         kind = "persistent, " if self._persistent else ""

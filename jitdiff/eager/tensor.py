@@ -2,112 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from jitdiff.eager.handle import EagerHandle
+from jitdiff.eager.operands import SCALARS, captured, explained, kept, operand
 from jitdiff.eager.recorder import IDENTITY, Step, active
-from jitdiff.errors import ArgumentTypeError, JitdiffError
-from jitdiff.ir import ArrayType, Dim, type_of
-from jitdiff.ir.location import caller, describe
-from jitdiff.ops import Handle, Op, Tracer
+from jitdiff.ir import Dim
+from jitdiff.ops import OPS, UFUNCS, Op, Tracer
 from jitdiff.ops.methods import ArrayMethods
-from jitdiff.ops.tracer import builder_now
-
-Array = np.ndarray[Any, Any]
-
-
-class EagerHandle(ArrayMethods):
-    """What Tensors and Variables share: they hold numbers, and can be used wherever an array can."""
-
-    __slots__ = ()
-    rank: ClassVar[int] = 2
-    _value: Any
-
-    def read(self) -> Tensor:
-        """Return the value as a Tensor that tapes connect to this object."""
-        raise NotImplementedError
-
-    def bind(self, op: Op, xs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
-        """Apply `op` with NumPy, and let the active recorders know."""
-        return apply(op, xs, attrs)
-
-    @property
-    def type(self) -> ArrayType:
-        """IR type."""
-        value = self._value
-        return ArrayType(value.dtype, value.shape)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Sizes, as in NumPy."""
-        return self._value.shape  # type: ignore[no-any-return]
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """NumPy dtype."""
-        return self._value.dtype  # type: ignore[no-any-return]
-
-    @property
-    def ndim(self) -> int:
-        """Number of dimensions."""
-        return len(self._value.shape)
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return self._value.size  # type: ignore[no-any-return]
-
-    def numpy(self) -> Any:
-        """Return the numbers as NumPy's own: a fresh, writable array, or a NumPy scalar.
-
-        Examples
-        --------
-        >>> a = Tensor([1.0, 2.0]).numpy()
-        >>> a[0] = 5.0
-        >>> a
-        array([5., 2.])
-        """
-        return self._value.copy()
-
-    def item(self, *index: int) -> Any:
-        """Return one element as a Python scalar."""
-        return self._value.item(*index)
-
-    def tolist(self) -> Any:
-        """Return the elements as nested lists of Python scalars."""
-        return self._value.tolist()
-
-    def __array__(self, dtype: npt.DTypeLike = None, copy: bool | None = None) -> Array:
-        if copy is False:
-            view: Array = np.asarray(self._value).view()
-            view.flags.writeable = False
-            return view.astype(dtype, copy=False) if dtype is not None else view
-        return np.array(self._value, dtype=dtype)
-
-    def __bool__(self) -> bool:
-        return bool(self._value)
-
-    def __float__(self) -> float:
-        return float(self._value)
-
-    def __int__(self) -> int:
-        return int(self._value)
-
-    def __complex__(self) -> complex:
-        return complex(self._value)
-
-    def __index__(self) -> int:
-        if self._value.dtype.kind not in "iub" or self._value.shape:
-            raise ArgumentTypeError(
-                f"a {self.type} cannot be an index or the length of a range()", where=describe(caller()), hint="use int(...)"
-            )
-        return int(self._value)
-
-    def __format__(self, spec: str) -> str:
-        return format(self._value, spec)
 
 
 class Tensor(EagerHandle):
@@ -149,6 +54,17 @@ class Tensor(EagerHandle):
         """Return itself."""
         return self
 
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method == "__call__" and not kwargs:
+            target = UFUNCS.get(ufunc)
+            if type(target) is Op:
+                return apply(target, inputs, {})
+        return super().__array_ufunc__(ufunc, method, *inputs, **kwargs)
+
+    def bind(self, op: Op, xs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
+        """Apply `op` with NumPy, and let the active recorders know."""
+        return apply(op, xs, attrs)
+
     def __repr__(self) -> str:
         text = np.array_repr(self._value) if self.shape else str(self._value)
         return f"<jd.Tensor: shape={self.shape}, dtype={self.dtype}, numpy={text}>"
@@ -168,7 +84,6 @@ class Tensor(EagerHandle):
 
 _new = object.__new__
 _ndarray = np.ndarray
-_SCALARS = frozenset({bool, int, float, *(np.dtype(code).type for code in "?bhilqBHILQefdg")})
 
 
 def plain(value: Any) -> Any:
@@ -190,111 +105,116 @@ def apply(op: Op, xs: Sequence[Any], attrs: dict[str, Any]) -> Any:
     """Apply `op` to operands of which at least one is a Tensor or Variable."""
     recorders = active()
     values = []
+    followed: list[Any] = []
     for x in xs:
         kind = type(x)
         if kind is Tensor:
             values.append(x._value)
-        elif kind in _SCALARS:
+            followed.append(x)
+        elif kind in SCALARS:
             values.append(x)
+            followed.append(None)
         elif kind is _ndarray:
-            values.append(_kept(x) if recorders else x)
+            values.append(kept(x) if recorders else x)
+            followed.append(None)
         else:
             return _apply_mixed(op, xs, attrs)
     try:
         y = op.evaluate(*values, **attrs)
     except (ValueError, TypeError, LookupError) as error:
-        raise _explained(error, op, values, attrs) from None
+        raise explained(error, op, values, attrs) from None
     if op.multiple:
         outs = tuple(map(tensor_of, y))
-        record(Step(op, xs, attrs, outs, values, tuple(out._value for out in outs)))
+        if recorders:
+            record(Step(op, followed, attrs, outs, values, tuple(out._value for out in outs)))
         return outs
-    if type(y) is not _ndarray or not y.shape:
-        y = plain(y)
     out = _new(Tensor)
-    out._value = y
+    out._value = y if type(y) is _ndarray and y.shape else plain(y)
     if recorders and op.vjp is not None:
-        # What `record` does, in line: this is the hot path of the tape.
-        step = None
-        for recorder in recorders:
-            known = recorder.known
-            for x in xs:
-                if id(x) in known:
-                    if step is None:
-                        if y.dtype.kind != "f":
-                            return out
-                        step = Step(op, xs, attrs, (out,), values, y)
-                    recorder.record(step, step.outs)
-                    break
+        record_one(op, followed, attrs, out, values)
     return out
+
+
+def record_one(op: Op, args: Sequence[Any], attrs: dict[str, Any], out: Tensor, values: Sequence[Any]) -> None:
+    """Record an op with one result on each active recorder that knows an operand."""
+    step = None
+    for recorder in active():
+        known = recorder.known
+        for x in args:
+            if x in known:
+                if step is None:
+                    y = out._value
+                    if y.dtype.kind != "f":
+                        return
+                    step = Step(op, args, attrs, (out,), values, y)
+                if recorder.pushes:
+                    recorder.record(step, step.outs)
+                else:
+                    recorder.steps.append(step)
+                    known.add(out)
+                break
 
 
 def record(step: Step) -> None:
     """Record a step on each active recorder that knows one of its operands."""
-    recorders = active()
-    if not recorders or step.op.vjp is None:
+    if step.op.vjp is None:
         return
     floats = [out for out in step.outs if out.dtype.kind == "f"]
-    for recorder in recorders if floats else ():
-        if any(id(x) in recorder.known for x in step.args):
+    for recorder in list(active()) if floats else ():
+        if any(x in recorder.known for x in step.args):
             recorder.record(step, floats)
 
 
 def fresh(x: Tensor) -> Tensor:
     """Return another Tensor of the same numbers, connected to `x` on the active tapes."""
     out = tensor_of(x._value)
-    record(Step(IDENTITY, (x,), {}, (out,), (x._value,), x._value))
+    record_one(IDENTITY, (x,), {}, out, (x._value,))
     return out
-
-
-def captured(x: EagerHandle) -> Tracer:
-    """Return the traced value that stands for a Tensor or Variable met in a trace; each run reads it anew."""
-    return Tracer(builder_now().capture(x))  # type: ignore[arg-type]
 
 
 def _apply_mixed(op: Op, xs: Sequence[Any], attrs: dict[str, Any]) -> Any:
     """Apply an op to operands that are not all Tensors, arrays and numbers."""
-    operands = tuple(_operand(x, op) for x in xs)
+    operands = tuple(operand(x, op.name) for x in xs)
     if any(isinstance(x, Tracer | Dim) for x in operands):
         return op(*(captured(x) if isinstance(x, EagerHandle) else x for x in operands), **attrs)
     return apply(op, operands, attrs)
 
 
-def _operand(x: Any, op: Op) -> Any:
-    if isinstance(x, EagerHandle):
-        return x.read()
-    kind = type(x)
-    if kind in _SCALARS or kind is _ndarray or isinstance(x, Tracer | Dim):
-        return x
-    if isinstance(x, list | tuple) and any(isinstance(leaf, Handle) for leaf in leaves_of(x)):
-        return stacked(x)
-    array = np.asarray(x)
-    if array.dtype.kind not in "biufc":
-        raise ArgumentTypeError(f"{op.name}: a {kind.__name__} is not an array of numbers", where=describe(caller()))
-    return array
+_NONE: dict[str, Any] = {}
 
 
-def leaves_of(x: Any) -> Iterator[Any]:
-    if isinstance(x, list | tuple):
-        for y in x:
-            yield from leaves_of(y)
-    else:
-        yield x
+def _binary(op: Op, slow: Callable[[Any, Any], Any], swapped: bool) -> Callable[[Any, Any], Any]:
+    """Return the method for an operator: what `apply` does, without its generality where both operands are simple."""
+    evaluate = op.evaluate
+
+    def method(self: Any, other: Any) -> Any:
+        kind = type(other)
+        if kind is Tensor:
+            x, y, second = self._value, other._value, other
+        elif kind is float or kind is int:
+            x, y, second = self._value, other, None
+        else:
+            return slow(self, other)
+        if swapped:
+            x, y = y, x
+        try:
+            z = evaluate(x, y)
+        except (ValueError, TypeError) as error:
+            raise explained(error, op, (x, y), _NONE) from None
+        out = _new(Tensor)
+        out._value = z if type(z) is _ndarray else plain(z)
+        if active():
+            record_one(op, (second, self) if swapped else (self, second), _NONE, out, (x, y))
+        return out
+
+    return method
 
 
-def stacked(x: Any) -> Any:
-    """Return nested lists with Tensors in them as one array, connected to each."""
-    return np.stack([stacked(y) for y in x]) if isinstance(x, list | tuple) else x
+def _install_operators() -> None:
+    names = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "pow": "power"}
+    for name, op in names.items():
+        for method, swapped in ((f"__{name}__", False), (f"__r{name}__", True)):
+            setattr(Tensor, method, _binary(OPS[op], getattr(ArrayMethods, method), swapped))
 
 
-def _kept(x: Array) -> Array:
-    """Return an array that will not change: a recorded step needs the numbers of this moment."""
-    return x if x.flags.owndata and not x.flags.writeable else x.copy()
-
-
-def _explained(error: Exception, op: Op, values: Sequence[Any], attrs: dict[str, Any]) -> Exception:
-    """Return the error of the op's typing rule, which names shapes, if it has one to say; else NumPy's."""
-    try:
-        op.infer(*map(type_of, values), **attrs)
-    except JitdiffError as better:
-        return type(better)(f"{op.name}: {better.what}", where=better.where or describe(caller()), hint=better.hint)
-    return error
+_install_operators()

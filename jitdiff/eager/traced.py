@@ -50,7 +50,7 @@ class TraceSpan:
 
         `recorder` says what is watched.
         """
-        watched = [v for x in recorder.leaves.values() if (v := self._value(x)) is not None]
+        watched = [v for x in recorder.leaves if (v := self._value(x)) is not None]
         if recorder.takes_variables:
             captures = self.builder.root.captures.values()
             watched += [value for x, value in captures if isinstance(x, Variable) and x.trainable]

@@ -11,7 +11,8 @@ from jitdiff.eager.backward import backward
 from jitdiff.eager.convert import convert
 from jitdiff.eager.forward import Pusher
 from jitdiff.eager.recorder import Recorder, active, around, remember, started
-from jitdiff.eager.tensor import EagerHandle, Tensor, fresh, tensor_of
+from jitdiff.eager.handle import EagerHandle
+from jitdiff.eager.tensor import Tensor, fresh, tensor_of
 from jitdiff.errors import ArgumentError, ShapeError
 from jitdiff.ir.location import caller, describe
 
@@ -44,7 +45,7 @@ def vjp(fun: Function, leaves: Sequence[Any]) -> tuple[list[Any], Pullback]:
     >>> outs
     [array([3., 6.])]
     >>> pullback([np.ones(2)])
-    [array([3., 3.]), 3.0]
+    [array([3., 3.]), np.float64(3.0)]
     """
     recorder, references = Recorder(), remember()
     as_tensors = _has_handles(leaves)
@@ -129,7 +130,7 @@ def _returned(found: Sequence[Tensor | None], handles: bool, outer: Sequence[Rec
     taken = {id(x._value) for x in held}
     results: list[Any] = []
     for x in found:
-        if x is None or handles or any(id(x) in r.known for r in outer):
+        if x is None or handles or any(x in r.known for r in outer):
             results.append(x)
             continue
         value = x._value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ import numpy.typing as npt
 
 from jitdiff.eager.convert import numbers
 from jitdiff.eager.recorder import IDENTITY, Step, active
-from jitdiff.eager.tensor import EagerHandle, Tensor, captured, fresh, tensor_of
+from jitdiff.eager.handle import EagerHandle
+from jitdiff.eager.operands import captured
+from jitdiff.eager.tensor import Tensor, fresh, tensor_of
 from jitdiff.errors import DtypeError, ShapeError, TracingError
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
@@ -70,7 +73,7 @@ class Variable(EagerHandle):
         for recorder in active():
             if recorder.takes_variables and self.trainable:
                 recorder.accessed(self)
-            if id(self) in recorder.known and id(tensor) not in recorder.known:
+            if self in recorder.known and tensor not in recorder.known:
                 step = step or Step(IDENTITY, (self,), {}, (tensor,), (tensor._value,), tensor._value)
                 recorder.record(step, step.outs)
         return tensor
@@ -147,3 +150,8 @@ class Variable(EagerHandle):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Variable, (self._value, self.trainable, self.name)
+
+
+def in_order(variables: Iterable[Variable]) -> list[Variable]:
+    """Return Variables in the order of their construction."""
+    return sorted(variables, key=lambda v: v.order)

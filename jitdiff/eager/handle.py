@@ -1,0 +1,101 @@
+"""What Tensors and Variables have in common: they hold numbers, and give them out."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from jitdiff.errors import ArgumentTypeError
+from jitdiff.ir import ArrayType
+from jitdiff.ir.location import caller, describe
+from jitdiff.ops.methods import ArrayMethods
+
+
+class EagerHandle(ArrayMethods):
+    """What Tensors and Variables share: they hold numbers, and can be used wherever an array can."""
+
+    __slots__ = ()
+    rank: ClassVar[int] = 2
+    _value: Any
+
+    def read(self) -> Any:
+        """Return the value as a Tensor that tapes connect to this object."""
+        raise NotImplementedError
+
+    @property
+    def type(self) -> ArrayType:
+        """IR type."""
+        value = self._value
+        return ArrayType(value.dtype, value.shape)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes, as in NumPy."""
+        return self._value.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """NumPy dtype."""
+        return self._value.dtype  # type: ignore[no-any-return]
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return len(self._value.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self._value.size  # type: ignore[no-any-return]
+
+    def numpy(self) -> Any:
+        """Return the numbers as NumPy's own: a fresh, writable array, or a NumPy scalar.
+
+        Examples
+        --------
+        >>> from jitdiff.eager import constant
+        >>> a = constant([1.0, 2.0]).numpy()
+        >>> a[0] = 5.0
+        >>> a
+        array([5., 2.])
+        """
+        return self._value.copy()
+
+    def item(self, *index: int) -> Any:
+        """Return one element as a Python scalar."""
+        return self._value.item(*index)
+
+    def tolist(self) -> Any:
+        """Return the elements as nested lists of Python scalars."""
+        return self._value.tolist()
+
+    def __array__(self, dtype: npt.DTypeLike = None, copy: bool | None = None) -> Array:
+        if copy is False:
+            view: Array = np.asarray(self._value).view()
+            view.flags.writeable = False
+            return view.astype(dtype, copy=False) if dtype is not None else view
+        return np.array(self._value, dtype=dtype)
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __float__(self) -> float:
+        return float(self._value)
+
+    def __int__(self) -> int:
+        return int(self._value)
+
+    def __complex__(self) -> complex:
+        return complex(self._value)
+
+    def __index__(self) -> int:
+        if self._value.dtype.kind not in "iub" or self._value.shape:
+            raise ArgumentTypeError(
+                f"a {self.type} cannot be an index or the length of a range()", where=describe(caller()), hint="use int(...)"
+            )
+        return int(self._value)
+
+    def __format__(self, spec: str) -> str:
+        return format(self._value, spec)
