@@ -35,6 +35,18 @@ def overload(function: Callable[..., Any]) -> Callable[[F], F]:
     return cast(Callable[[F], F], numba_overload(function, strict=False))
 
 
+def typed(function: Callable[..., Any]) -> Callable[[F], F]:
+    """Say which types `function` maps to which: the decorated makes a function of types from a context."""
+    decorator: Callable[[F], F] = type_callable(function)
+    return decorator
+
+
+def lowered(function: Callable[..., Any], *args: Any) -> Callable[[F], F]:
+    """Say how a call of `function` becomes LLVM instructions."""
+    decorator: Callable[[F], F] = lower_builtin(function, *args)
+    return decorator
+
+
 def scalar_function(
     ufunc: Callable[..., Any],
     arity: int,
@@ -71,8 +83,8 @@ def scalar_function(
         operands = [context.cast(builder, x, given, kind) for x, given in zip(args, signature.args, strict=True)]
         return emit(context, builder, kind, operands)
 
-    type_callable(function)(typing_function)
-    lower_builtin(function, *[types.Any] * arity)(lowering)
+    typed(function)(typing_function)
+    lowered(function, *[types.Any] * arity)(lowering)
     return function
 
 
