@@ -70,5 +70,5 @@ def _movable(node: Node, sure: bool) -> bool:
     return sure or not (isinstance(node.op.emission, Call) or node.op.name in FAILING)
 
 
-FAILING = frozenset({"take", "index_add", "index_update"})
+FAILING = frozenset({"gather", "scatter", "index_add", "index_set"})
 """Operations besides calls that raise at run time: indices out of range."""
