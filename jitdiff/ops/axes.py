@@ -22,7 +22,8 @@ def operand(x: Any) -> Any:
 
 def shape_of(x: Any) -> Shape:
     """Return the shape of a handle or an array."""
-    return type_of(x).shape
+    shape: Shape | None = getattr(x, "shape", None)
+    return type_of(x).shape if shape is None else shape
 
 
 def normalized_axis(axis: Any, ndim: int) -> int:
