@@ -26,7 +26,7 @@ def _position(name: str, numpy: Callable[..., Any]) -> Op:
 
     def statement(args: list[str], out: str, site: Site) -> str:
         if not site.out.shape:
-            return f"{out} = np.{name}({args[0]})"
+            return f"{out} = {name}({args[0]})"
         return f"{name}({args[0]}, {site.attrs['axis']}, {out})"
 
     return general(

@@ -55,7 +55,7 @@ def fabs(x: Any) -> Any:
 
 
 def _zeros_like_element(at: Index, read: Read, site: Site) -> str:
-    return f"np.{site.out.dtype.name}(0)"
+    return {"f": "0.0", "b": "False"}.get(site.out.dtype.kind, "0")
 
 
 zeros_like: Op = general(

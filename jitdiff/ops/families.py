@@ -56,9 +56,11 @@ def pointwise(
     nin = numpy.nin if isinstance(numpy, np.ufunc) else max(len(partials), len(set(re.findall(r"\{\d\}", template))))
     domains: list[Domain | float] = [samples] * nin if isinstance(samples, Domain) else list(samples)
 
-    def rule(multiply: str) -> Callable[..., Any]:
+    def rule(masked: bool) -> Callable[..., Any]:
+        shares = [_share(p, masked) for p in partials]
+
         def vjp(xs: Sequence[Any], y: Any, g: Any) -> list[Any]:
-            return [_scaled(g, p(*xs, y) if callable(p) else p, multiply) for p in partials]
+            return [share(xs, y, g) for share in shares]
 
         return vjp
 
@@ -74,8 +76,8 @@ def pointwise(
             ),
         ),
         operands=lambda *types: resolve(types)[:-1],
-        vjp=vjp or (rule("multiply") if partials else None),
-        masked_vjp=rule("multiply_no_nan") if any(map(callable, partials)) else None,
+        vjp=vjp or (rule(masked=False) if partials else None),
+        masked_vjp=rule(masked=True) if any(map(callable, partials)) else None,
         masks=masks,
         emission=Element(_broadcasting(template), costly=not calls <= CHEAP),
         samples=[
@@ -90,19 +92,21 @@ def _drawn(domain: Domain | float, *shape: int) -> Any:
     return array_sample(*shape, domain=domain) if isinstance(domain, Domain) else domain
 
 
-def _scaled(g: Any, partial: Any, multiply: str) -> Any:
-    """Return g times a partial derivative; the constants 1, -1 and 0 need no product."""
+def _share(partial: Partial, masked: bool) -> Callable[[Sequence[Any], Any, Any], Any]:
+    """Return the function of operands, result and cotangent that gives the cotangent times a partial derivative."""
+    if callable(partial):
+        if masked:
+            return lambda xs, y, g: OPS["multiply_no_nan"](g, partial(*xs, y))
+        return lambda xs, y, g: g * partial(*xs, y)
     if partial is None:
-        return None
-    if isinstance(partial, float | int):
-        if partial == 1:
-            return g
-        if partial == -1:
-            return OPS["negative"](g)
-        if partial == 0:
-            return OPS["zeros_like"](g)
-        return OPS["multiply"](g, partial)
-    return OPS[multiply](g, partial)
+        return lambda xs, y, g: None
+    if partial == 1:
+        return lambda xs, y, g: g
+    if partial == -1:
+        return lambda xs, y, g: -g
+    if partial == 0:
+        return lambda xs, y, g: OPS["zeros_like"](g)
+    return lambda xs, y, g: g * partial
 
 
 def _broadcasting(template: str) -> Callable[[Index, Read, Site], str]:
@@ -117,7 +121,12 @@ def _ufunc_types(ufunc: np.ufunc) -> Callable[[tuple[ArrayType, ...]], tuple[np.
     def resolve(dtypes: tuple[Any, ...]) -> tuple[np.dtype[Any], ...]:
         return tuple(ufunc.resolve_dtypes((*dtypes, *(None,) * ufunc.nout)))[: ufunc.nin + 1]
 
-    return lambda types: resolve(tuple(_python_kind(t) if t.weak else t.dtype for t in types))
+    def types_of(types: tuple[ArrayType, ...]) -> tuple[np.dtype[Any], ...]:
+        # Comparisons of Python numbers with each other have object loops, for integers of any size.
+        give_way = not all(t.weak for t in types)
+        return resolve(tuple(_python_kind(t) if t.weak and give_way else t.dtype for t in types))
+
+    return types_of
 
 
 _PYTHON_KINDS: dict[str, type] = {"i": int, "u": int, "f": float, "c": complex}

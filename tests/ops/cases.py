@@ -85,7 +85,13 @@ def _rebuilt(x: Any, leaf: Callable[[Array], Any]) -> Any:
     return x
 
 
-ENTRIES: list[Op | NumPyFunction] = [*OPS.values(), *FUNCTIONS.values()]
+def _sampled(entry: Op | NumPyFunction) -> Op | NumPyFunction:
+    if not entry.samples:
+        raise LookupError(f"{entry.name} has no samples: its entry in the table must say what to test it on")
+    return entry
+
+
+ENTRIES: list[Op | NumPyFunction] = list(map(_sampled, [*OPS.values(), *FUNCTIONS.values()]))
 CASES = [Case(entry, sample, k) for entry in ENTRIES for k, sample in enumerate(entry.samples)]
 DIFFERENTIABLE = [case for case in CASES if case.differentiable]
 POINTWISE = [
