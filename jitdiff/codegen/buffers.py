@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jitdiff.codegen.program import Buffer, Program
+from jitdiff.codegen.terms import canonical
 from jitdiff.codegen.text import Stmt, dtype_text, names_in, shape_text
 from jitdiff.ir import Dim
 
@@ -55,7 +56,7 @@ def _bytes(buffer: Buffer) -> int | Dim:
 
 
 class _Uses:
-    """Where buffers are used: as spans of positions in the text, a loop counting as a whole for what lives around it."""
+    """Where buffers are used: spans of positions in the text, a loop counting as a whole for what lives around it."""
 
     def __init__(self, buffers: Sequence[Buffer], stmts: Sequence[Stmt]) -> None:
         self.buffers = {b.name: b for b in buffers}
@@ -151,10 +152,12 @@ def _symbolic(
     offset = str(start)
     for region in regions:
         for buffer in region.buffers:
-            texts[buffer.name] = (offset, f"{offset} + {region.size}" if offset != "0" else str(region.size))
+            texts[buffer.name] = (offset, canonical(f"{offset} + {region.size}", {}))
         end = program.names.fresh("", "end")
-        stmts.append(Stmt(f"{end} = {offset} + ({region.size} + {_ALIGNMENT - 1}) // {_ALIGNMENT} * {_ALIGNMENT}"))
+        rounded = f"({canonical(region.size, {})} + {_ALIGNMENT - 1}) // {_ALIGNMENT} * {_ALIGNMENT}"
+        stmts.append(Stmt(f"{end} = {rounded}" if offset == "0" else f"{end} = {offset} + {rounded}"))
         offset = end
     if stmts:
-        stmts.append(Stmt(f"if ws.size < {offset}:", None, [Stmt(f"raise WorkspaceTooSmall({offset})", pinned=True)], True))
+        refusal = Stmt(f"raise WorkspaceTooSmall({offset})", pinned=True)
+        stmts.append(Stmt(f"if ws.size < {offset}:", None, [refusal], pinned=True))
     return stmts

@@ -1,7 +1,7 @@
 """What one point of an iteration space computes: a graph of elements, each a scalar expression over others.
 
 An element is a value at an index. Its expression, and its index where that is computed, refer to other elements by
-tokens (``_e12_``), so that one element is one node however often it is used and no expression grows before it is placed.
+tokens (``_e12_``), so that one element is one node however often it is used, and no text grows before it is placed.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from jitdiff.codegen.cost import reach_of
-from jitdiff.codegen.elements import TOKEN, At, tokens
+from jitdiff.codegen.elements import TOKEN, tokens
 from jitdiff.codegen.items import Group, Root
 from jitdiff.codegen.program import Place, Program
 from jitdiff.codegen.text import Stmt, literal, normal, typed
@@ -130,7 +130,7 @@ class _Nest:
             self._name(element, scalar)
 
     def _is_literal(self, text: str) -> bool:
-        return text.startswith("(") and self._is_literal(text[1:-1]) or text.replace(".", "", 1).isdigit()
+        return (text.startswith("(") and self._is_literal(text[1:-1])) or text.replace(".", "", 1).isdigit()
 
     def _name(self, element: int, name: str | None = None) -> None:
         """Compute an element into a local scalar."""

@@ -85,6 +85,8 @@ class Program:
     ----------
     definitions : dict
         The node that computes each value.
+    order : dict
+        Position of each value in the program.
     stored : set
         Values that are kept in a place; the others are computed where they are needed.
     places : dict
@@ -118,6 +120,7 @@ class Program:
                 values += outs_of(node)
                 if isinstance(node, Apply):
                     self.definitions.update(dict.fromkeys(node.outs, node))
+        self.order = {value: k for k, value in enumerate(values)}
         mentioned = {s for v in values for d in v.shape if isinstance(d, Dim) for s in d.symbols}
         reserved = BUILTINS | _RESERVED | frozenset(OPS) | mentioned
         wishes = {v.name for v in values}

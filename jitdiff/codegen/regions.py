@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from jitdiff.codegen.items import Plan, Slot
 from jitdiff.codegen.plan import carries_of, slots_of
 from jitdiff.codegen.program import Place, Program
 from jitdiff.codegen.text import Stmt, dtype_text, normal, shape_text
-from jitdiff.ir import ArrayType, Atom, Block, Dim, For, If, Value, While
+from jitdiff.ir import ArrayType, Atom, Dim, For, If, Value, While
 
 _ROWS = 16
 """Rows that a history of unknown length starts with."""
@@ -24,9 +24,7 @@ class EmitBlock(Protocol):
         """Return the statements of a block."""
 
 
-def emit_region(
-    program: Program, node: If | For | While, scope: tuple[Stmt, ...], emit_block: EmitBlock
-) -> list[Stmt]:
+def emit_region(program: Program, node: If | For | While, scope: tuple[Stmt, ...], emit_block: EmitBlock) -> list[Stmt]:
     """Return the statements of a branch or a loop whose results have their places."""
     match node:
         case If():
@@ -179,7 +177,7 @@ def _while(program: Program, node: While, scope: tuple[Stmt, ...], emit_block: E
     return stmts
 
 
-def _empty(name: str, shape: tuple[int | Dim | str, ...], type: ArrayType) -> str:
+def _empty(name: str, shape: Sequence[object], type: ArrayType) -> str:
     return f"{name} = np.empty({shape_text(shape)}, {dtype_text(type.dtype)})"
 
 

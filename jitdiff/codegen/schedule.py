@@ -10,11 +10,11 @@ import heapq
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from jitdiff.codegen.cost import reach_of, values_to_store
+from jitdiff.codegen.cost import bulky_values, reach_of, values_to_store
 from jitdiff.codegen.elements import emission_of, site_of, spaced, tokens
 from jitdiff.codegen.items import Group, Item, Plan, Region, Root, Slot, Whole
 from jitdiff.codegen.program import Program
-from jitdiff.codegen.storage import base_of, must_store
+from jitdiff.codegen.storage import base_of
 from jitdiff.ir import Apply, Atom, Block, For, If, Shape, Value, While, args_of, blocks_of, free_values, outs_of
 from jitdiff.ops.emission import Call, Element, Writes
 
@@ -48,7 +48,7 @@ class Scheduler:
 
     def run(self) -> Plan:
         """Return the plan."""
-        must_store(self.program, self.block)
+        self.program.stored |= bulky_values(self.program, self.block)
         while True:
             self.plan = Plan(self.block)
             self.items = list(self._items())

@@ -12,6 +12,8 @@ Monomial = tuple[str, ...]
 Polynomial = dict[Monomial, int]
 Extents = Mapping[str, "int | Dim"]
 
+_ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod)
+
 
 def canonical(term: str | int | Dim, extents: Extents) -> str:
     """Return the normal form of an integer expression.
@@ -51,7 +53,9 @@ def _polynomial(node: ast.expr, extents: Extents) -> Polynomial:
             return {(name,): 1}
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return _times({(): -1}, _polynomial(operand, extents))
-        case ast.BinOp(left=left, op=ast.Add() | ast.Sub() | ast.Mult() | ast.FloorDiv() | ast.Mod() as op, right=right):
+        case ast.BinOp(
+            left=left, op=ast.Add() | ast.Sub() | ast.Mult() | ast.FloorDiv() | ast.Mod() as op, right=right
+        ):
             a, b = _polynomial(left, extents), _polynomial(right, extents)
             match op:
                 case ast.Add():

@@ -155,7 +155,9 @@ def literal(const: Const) -> str:
     return f"{dtype_text(dtype)}({text or str(dtype.type(value))})"
 
 
-_FLOAT = re.compile(r"(?<![\w.])(?:\d+\.\d*(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+)(?![\w.])|(?<![\w.])-?np\.(?:inf|nan|pi|e)\b")
+_FLOAT = re.compile(
+    r"(?<![\w.])(?:\d+\.\d*(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+)(?![\w.])|(?<![\w.])-?np\.(?:inf|nan|pi|e)\b"
+)
 
 
 def typed(text: str, dtype: np.dtype[Any]) -> str:
@@ -175,7 +177,7 @@ def typed(text: str, dtype: np.dtype[Any]) -> str:
     return text
 
 
-def shape_text(shape: Shape) -> str:
+def shape_text(shape: Sequence[object]) -> str:
     """Return the text of a shape.
 
     Examples
