@@ -41,11 +41,15 @@ if TYPE_CHECKING:
         UnconnectedGradients,
         Variable,
         constant,
+        custom_gradient,
+        custom_jvp,
         custom_vjp,
+        grad_pass_through,
         gradients_function,
         implicit_gradients,
         implicit_value_and_gradients,
         make_vjp,
+        recompute_grad,
         value_and_gradients_function,
     )
     from jitdiff.frontend import cond, fori_loop, map, scan, while_loop
@@ -54,8 +58,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "jitdiff.api": "Compiled check_grads compile grad hessian hvp jacfwd jacobian jacrev jvp stop_gradient "
     "value_and_grad vjp",
-    "jitdiff.eager": "GradientTape Tensor UnconnectedGradients Variable constant custom_vjp gradients_function "
-    "implicit_gradients implicit_value_and_gradients make_vjp value_and_gradients_function",
+    "jitdiff.eager": "GradientTape Tensor UnconnectedGradients Variable constant custom_gradient custom_jvp custom_vjp "
+    "grad_pass_through gradients_function implicit_gradients implicit_value_and_gradients make_vjp recompute_grad "
+    "value_and_gradients_function",
     "jitdiff.frontend": "cond fori_loop map scan while_loop",
 }
 # What needs Numba or takes time to import is imported when it is first used.
@@ -76,9 +81,12 @@ __all__ = [
     "cond",
     "config",
     "constant",
+    "custom_gradient",
+    "custom_jvp",
     "custom_vjp",
     "fori_loop",
     "grad",
+    "grad_pass_through",
     "gradients_function",
     "hessian",
     "hvp",
@@ -91,6 +99,7 @@ __all__ = [
     "make_vjp",
     "map",
     "numpy",
+    "recompute_grad",
     "scan",
     "stop_gradient",
     "value_and_grad",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Generic, Literal, ParamSpec, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Self, TypeVar, cast, overload
 
 import numpy as np
 
@@ -19,9 +19,11 @@ from jitdiff.frontend import Instance, Signature, unflatten
 from jitdiff.ir import show
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
-from jitdiff.native.kernel import Kernel
-from jitdiff.native.runtime import NotMine
+from jitdiff.native.signals import NotMine
 from jitdiff.ops import Handle
+
+if TYPE_CHECKING:
+    from jitdiff.native.kernel import Kernel
 
 P = ParamSpec("P")
 R = TypeVar("R")

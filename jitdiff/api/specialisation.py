@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,8 +15,10 @@ from jitdiff import codegen, passes
 from jitdiff.config import settings
 from jitdiff.frontend import Traced, native, unflatten
 from jitdiff.ir import ArrayType, Block, Dim, Emitted, show
-from jitdiff.native import kernel as native_kernel
 from jitdiff.ops import Handle, Op
+
+if TYPE_CHECKING:
+    from jitdiff.native.kernel import Kernel
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +74,15 @@ class Specialisation:
         return emitted
 
     @cached_property
-    def kernel(self) -> native_kernel.Kernel:
+    def kernel(self) -> Kernel:
         """The native function."""
+        # Numba is imported when something is compiled, not before.
+        from jitdiff.native.kernel import build
+
         with self._lock:
-            return self.__dict__.get("kernel") or native_kernel.build(self.emitted, cache=self.options.cache)
+            return self.__dict__.get("kernel") or build(
+                self.emitted, cache=self.options.cache, parallel=self.options.parallel is True
+            )
 
     @cached_property
     def types(self) -> tuple[ArrayType, ...]:
@@ -127,11 +134,8 @@ class Specialisation:
         """Return the bytes of workspace and results of a call."""
         sizes = sizes_of([np.shape(x) for x in leaves], self.types_of_arguments)
         assert sizes is not None
-        total = self.emitted.workspace
-        for type in self.types:
-            size = type.size
-            total += (size.substitute(sizes) if isinstance(size, Dim) else size) * type.dtype.itemsize
-        return total
+        counts = [n.substitute(sizes) if isinstance(n := t.size, Dim) else n for t in self.types]
+        return self.emitted.workspace + sum(n * t.dtype.itemsize for n, t in zip(counts, self.types, strict=True))
 
     def header(self) -> str:
         """Return the typed signature."""

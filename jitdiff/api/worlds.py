@@ -13,7 +13,7 @@ import numpy as np
 from jitdiff import ad, eager
 from jitdiff.ir import ArrayType, Block, Const, type_of
 from jitdiff.ir.builder import current_builder
-from jitdiff.ops import OPS, Handle, Tracer, control, lift
+from jitdiff.ops import OPS, Tracer, control, lift
 from jitdiff.ops.shape import broadcast_to
 from jitdiff.ops.tracer import builder_now
 
@@ -57,9 +57,7 @@ def traced_block(function: Flat, primals: Sequence[Any]) -> Block:
 
 
 def traced(x: Any) -> Tracer:
-    """Return what stands for a leaf in the program being built; a Tensor or Variable is read anew at each run."""
-    if isinstance(x, Handle) and not isinstance(x, Tracer):
-        return Tracer(builder_now().capture(x))  # type: ignore[arg-type]
+    """Return what stands for a leaf in the program being built."""
     return Tracer(lift(x))
 
 

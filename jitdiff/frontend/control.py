@@ -13,7 +13,7 @@ from jitdiff.frontend.trees import flatten, leaf_names, unflatten
 from jitdiff.ir import ArrayType, Builder, Dim, Value, type_of
 from jitdiff.ir.builder import building, current_builder
 from jitdiff.ir.location import caller, describe
-from jitdiff.ops import Handle, Tracer, control, lift
+from jitdiff.ops import Tracer, control, lift
 
 
 def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any) -> Any:
@@ -118,10 +118,11 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init:
     10
     """
     carries, spec = flatten(init)
-    if not _traced(carries):
+    if current_builder() is None:
         carry = init
         for i in range(_integer(lower, "lower"), _integer(upper, "upper")):
-            carry = _kept("fori_loop", body_fun(i, carry), spec, carries)
+            carry = body_fun(i, carry)
+            _kept("fori_loop", carry, spec, carries)
         return carry
     step = _body("fori_loop", spec, lambda i, *c: body_fun(i if _is_zero(lower) else i + lower, unflatten(spec, c)))
     outs, _ = control.fori(upper if _is_zero(lower) else upper - lower, step, carries)
@@ -151,10 +152,11 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     0.625
     """
     carries, spec = flatten(init)
-    if not _traced(carries):
+    if current_builder() is None:
         carry = init
         while cond_fun(carry):
-            carry = _kept("while_loop", body_fun(carry), spec, carries)
+            carry = body_fun(carry)
+            _kept("while_loop", carry, spec, carries)
         return carry
     step = _body("while_loop", spec, lambda *c: body_fun(unflatten(spec, c)))
     outs, _, _ = control.while_(lambda *c: cond_fun(unflatten(spec, c)), step, carries)
@@ -203,19 +205,16 @@ def scan(
     carries, spec = flatten(init)
     rows, rows_spec = flatten(xs)
     size = _length(rows, rows_spec, length)
-
-    def row(i: Any) -> Any:
-        return unflatten(rows_spec, [x[i] for x in rows])
-
-    if not _traced([*carries, *rows]):
-        return _scan_eagerly(f, init, spec, carries, row, size, reverse)
+    if current_builder() is None:
+        return _scan_eagerly(f, init, rows, rows_spec, size, reverse)
+    rows = [Tracer(lift(x)) for x in rows]
     outputs: list[PyTreeSpec] = []
 
     def step(k: Any, *c: Any) -> Sequence[Any]:
-        carry, y = _pair(f(unflatten(spec, c), row(size - 1 - k if reverse else k)))
+        carry, y = _pair(f(unflatten(spec, c), _row(rows, rows_spec, size - 1 - k if reverse else k)))
         ys, y_spec = flatten(y)
         outputs[:] = [y_spec]
-        return [*_kept_leaves("scan", carry, spec, c), *ys]
+        return [*_kept("scan", carry, spec, c), *ys]
 
     outs, stacked = control.fori(size, step, carries)
     if reverse:
@@ -242,43 +241,36 @@ def map(f: Callable[[Any], Any], xs: Any) -> Any:
 
 
 def _scan_eagerly(
-    f: Callable[[Any, Any], Any],
-    init: Any,
-    spec: PyTreeSpec,
-    carries: Sequence[Any],
-    row: Callable[[Any], Any],
-    size: Any,
-    reverse: bool,
+    f: Callable[[Any, Any], Any], init: Any, rows: Sequence[Any], rows_spec: PyTreeSpec, size: Any, reverse: bool
 ) -> tuple[Any, Any]:
     carry, ys = init, []
+    carries, spec = flatten(init)
     order = range(int(size))
     for i in reversed(order) if reverse else order:
-        carry, y = _pair(f(carry, row(i)))
+        carry, y = _pair(f(carry, _row(rows, rows_spec, i)))
         _kept("scan", carry, spec, carries)
         ys.append(flatten(y))
     if not ys:
-        return init, _no_rows(f, spec, carries, row)
+        return init, _no_rows(f, init, rows, rows_spec)
     if reverse:
         ys.reverse()
     y_spec = ys[0][1]
     return carry, unflatten(y_spec, [np.stack(column) for column in zip(*(leaves for leaves, _ in ys), strict=True)])
 
 
-def _no_rows(f: Callable[[Any, Any], Any], spec: PyTreeSpec, carries: Sequence[Any], row: Callable[[Any], Any]) -> Any:
+def _row(rows: Sequence[Any], spec: PyTreeSpec, i: Any) -> Any:
+    return unflatten(spec, [x[i] for x in rows])
+
+
+def _no_rows(f: Callable[[Any, Any], Any], init: Any, rows: Sequence[Any], rows_spec: PyTreeSpec) -> Any:
     """Return the ys of no steps: empty arrays of the shape that a trace finds."""
     builder = Builder([index := Value(control.INDEX)])
     with building(builder):
-        _, y = _pair(f(unflatten(spec, [Tracer(lift(c)) for c in carries]), row(Tracer(index))))
+        carry, xs = ([Tracer(lift(x)) for x in leaves] for leaves in (flatten(init)[0], rows))
+        _, y = _pair(f(unflatten(flatten(init)[1], carry), _row(xs, rows_spec, Tracer(index))))
         leaves, y_spec = flatten(y)
         types = [lift(x).type for x in leaves]
     return unflatten(y_spec, [np.zeros((0, *t.shape), t.dtype) for t in types])
-
-
-def _traced(leaves: Sequence[Any]) -> bool:
-    """Say whether a loop becomes a node: in a trace, unless it works on Tensors of a tape in there."""
-    if current_builder() is None:
-        return False
-    return all(isinstance(x, Tracer) or not isinstance(x, Handle) for x in leaves)
 
 
 def _is_zero(lower: Any) -> bool:
@@ -321,24 +313,26 @@ def _pair(result: Any) -> tuple[Any, Any]:
 def _body(what: str, spec: PyTreeSpec, function: Callable[..., Any]) -> Callable[..., Sequence[Any]]:
     def step(*args: Any) -> Sequence[Any]:
         before = args[len(args) - spec.num_leaves :]
-        return _kept_leaves(what, function(*args), spec, before)
+        return _kept(what, function(*args), spec, before)
 
     return step
 
 
-def _kept_leaves(what: str, carry: Any, spec: PyTreeSpec, before: Sequence[Any]) -> list[Any]:
+def _kept(what: str, carry: Any, spec: PyTreeSpec, before: Sequence[Any]) -> list[Any]:
     """Return the leaves of the carry that an iteration returned, if it has the structure and shapes of the last one."""
     leaves, new = flatten(carry)
+    types = [type_of(x) for x in leaves]
     if new != spec:
         raise TracingError(
             f"{what}: the carry changes its structure from {_structure(spec, [type_of(x) for x in before])} "
-            f"to {_structure(new, [lift_type(x) for x in leaves])}",
+            f"to {_structure(new, types)}",
             where=describe(caller()),
             hint="return a carry like the one passed in",
         )
-    for name, old, x in zip(leaf_names(spec, "carry"), before, leaves, strict=True):
-        have, got = type_of(old), lift_type(x)
-        narrows = not got.weak and not have.weak and np.result_type(have.dtype, got.dtype) != have.dtype
+    for name, old, got in zip(leaf_names(spec, "carry"), before, types, strict=True):
+        have = type_of(old)
+        # A traced carry finds its dtype by itself.
+        narrows = not (got.weak or have.weak or isinstance(old, Tracer)) and _wider(have, got) != have.dtype
         if have.shape != got.shape or narrows:
             raise TracingError(
                 f"{what}: {name} changes from {have} to {got}",
@@ -348,14 +342,8 @@ def _kept_leaves(what: str, carry: Any, spec: PyTreeSpec, before: Sequence[Any])
     return leaves
 
 
-def _kept(what: str, carry: Any, spec: PyTreeSpec, before: Sequence[Any]) -> Any:
-    _kept_leaves(what, carry, spec, before)
-    return carry
-
-
-def lift_type(x: Any) -> ArrayType:
-    """Return the type of a leaf, as an error message shows it."""
-    return type_of(x)
+def _wider(a: ArrayType, b: ArrayType) -> np.dtype[Any]:
+    return np.result_type(a.dtype, b.dtype)
 
 
 def _structure(spec: PyTreeSpec, types: Sequence[ArrayType]) -> str:

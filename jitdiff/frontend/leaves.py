@@ -133,7 +133,7 @@ def native(x: Any) -> Any:
         x = np.asarray(x)
     if x.ndim == 0:
         return x[()]
-    if x.flags.carray or (x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative):
+    if x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative:
         return x
     return np.require(x, x.dtype.newbyteorder("="), ("C", "ALIGNED"))
 

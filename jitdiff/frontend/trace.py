@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -64,6 +65,7 @@ def trace(function: Callable[..., Any], layout: Layout, kinds: Sequence[Kind], n
         If the function asks for the number behind a symbolic size.
     """
     name = name or layout.signature.name
+    identifier = name if name.isidentifier() and not keyword.iskeyword(name) else "function"
     params: list[Value] = []
     leaves: list[Any] = []
     for kind, label in zip(kinds, layout.names, strict=True):
@@ -73,7 +75,7 @@ def trace(function: Callable[..., Any], layout: Layout, kinds: Sequence[Kind], n
             params.append(Value(kind, label))
             leaves.append(Tracer(params[-1]))
     args, kwargs = unflatten(layout.spec, leaves)
-    builder = Builder(params, name=name)
+    builder = Builder(params, name=identifier)
     with building(builder):
         try:
             result = function(*args, **kwargs)
@@ -133,13 +135,7 @@ def result_atoms(result: Any, name: str, loc: Location | None) -> tuple[list[Ato
 
 def result_atom(leaf: Any, name: str, loc: Location | None) -> Atom:
     """Return one leaf of a result as an atom."""
-    if isinstance(leaf, Handle) and not isinstance(leaf, Tracer):
-        raise TracingError(
-            f"{name} returned a {type(leaf).__name__}, made by reading one from outside of it",
-            where=describe(loc),
-            hint="pass it as an argument",
-        )
-    if isinstance(leaf, Tracer | np.ndarray | np.generic | bool | int | float):
+    if isinstance(leaf, Handle | np.ndarray | np.generic | bool | int | float):
         return lift(leaf)
     raise TracingError(
         f"{name} returned a {type(leaf).__name__}, {leaf!r}; a compiled function returns arrays and numbers",

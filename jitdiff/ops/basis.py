@@ -13,7 +13,7 @@ from jitdiff.ops.samples import sample
 
 
 def _evaluate(i: Any, *, size: int, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    return (np.arange(size) == i).astype(dtype)
+    return np.asarray(np.arange(size) == i).astype(dtype)
 
 
 def _infer(i: ArrayType, *, size: int | Dim, dtype: np.dtype[Any]) -> ArrayType:

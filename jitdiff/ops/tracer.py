@@ -34,6 +34,16 @@ class Tracer(ArrayMethods):
         outs = append(op, [lift(x) for x in xs], attrs)
         return tuple(map(Tracer, outs)) if op.multiple else Tracer(outs[0])
 
+    def __mul__(self, other: Any) -> Any:
+        return NotImplemented if self._repeats(other) else super().__mul__(other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return NotImplemented if self._repeats(other) else super().__rmul__(other)
+
+    def _repeats(self, other: Any) -> bool:
+        """Say whether ``other * self`` repeats a sequence, as Python does, rather than multiplying an array."""
+        return isinstance(other, list | tuple | str) and self.shape == () and self.dtype.kind in "iu"
+
     def _refuse(self, what: str, hint: str) -> NoReturn:
         if (builder := current_builder()) is not None:
             builder.root.refused = self.atom
@@ -101,7 +111,8 @@ def lift(x: Any) -> Atom:
     if isinstance(x, bool | int | float | np.generic | Dim):
         return Const.of(x)
     if isinstance(x, Handle):
-        raise ArgumentTypeError(f"a {type(x).__name__} cannot be traced here", where=describe(caller()))
+        # A Tensor or Variable from outside: each run reads it anew.
+        return builder_now().capture(x)  # type: ignore[arg-type]
     array = np.asarray(x)
     if array.dtype.kind not in "biuf":
         raise ArgumentTypeError(
