@@ -8,7 +8,6 @@ from typing import Any, Protocol
 from jitdiff.ir import Apply, Atom, Node, Value
 from jitdiff.ops import Op
 from jitdiff.ops.fit import fit
-from jitdiff.ops.table import OPS
 
 
 class Step(Protocol):
@@ -61,7 +60,7 @@ class Cotangents:
         if getattr(g, "shape", ()) != key.shape or getattr(g, "dtype", None) != key.dtype:
             g = fit(g, key.type)
         have = self.sums.get(key)
-        self.sums[key] = g if have is None else OPS["add"](have, g)
+        self.sums[key] = g if have is None else have + g
         if masked:
             self.masked.add(key)
 
@@ -97,9 +96,17 @@ def apply_rule(step: Step, cotangents: Cotangents, read: Read) -> None:
             return
     xs, y = read(step)
     masked = masked or op.masks
-    for arg, ct in zip(step.args, op.pullback(xs, y, g, step.attrs, masked), strict=True):
-        if ct is not None:
-            cotangents.add(arg, ct, masked)
+    sums, wanted = cotangents.sums, cotangents.wanted
+    for arg, x, ct in zip(step.args, xs, op.pullback(xs, y, g, step.attrs, masked), strict=True):
+        # What `Cotangents.add` does, in line and on the operand itself: tapes spend much of their time here.
+        if ct is None or not wanted(arg):
+            continue
+        if getattr(ct, "shape", ()) != x.shape or getattr(ct, "dtype", None) != x.dtype:
+            ct = fit(ct, arg.type)  # noqa: PLW2901
+        have = sums.get(arg)
+        sums[arg] = ct if have is None else have + ct
+        if masked:
+            cotangents.masked.add(arg)
 
 
 def walk(
@@ -143,4 +150,4 @@ def active_values(nodes: Sequence[Node], seeds: Iterable[Value]) -> set[Value]:
 
 def wanted_among(active: set[Value]) -> Callable[[Atom], bool]:
     """Return the test whether an atom is one of the active values."""
-    return lambda atom: atom in active
+    return active.__contains__
