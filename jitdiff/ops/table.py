@@ -12,6 +12,7 @@ from jitdiff.errors import DifferentiationError, UnsupportedError
 from jitdiff.ir import ArrayType
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops.emission import Emission
+from jitdiff.ops.front import give_door
 from jitdiff.ops.samples import Sample
 
 OPS: dict[str, Op] = {}
@@ -157,6 +158,7 @@ def implements(numpy: Callable[..., Any], *, samples: Sequence[Sample]) -> Calla
         if isinstance(numpy, np.ufunc):
             UFUNCS[numpy] = function
         FUNCTIONS[numpy] = NumPyFunction(numpy, function, samples)
+        give_door(numpy, function)
         return function
 
     return declare
@@ -169,4 +171,6 @@ def unsupported(name: str, why: str = "", hint: str | None = None) -> Unsupporte
     known = sorted({f.name for f in FUNCTIONS.values()} | {u.__name__ for u in UFUNCS})
     near = difflib.get_close_matches(name, known, 3, cutoff=0.8)
     hint = hint or (f"supported and near: {', '.join('np.' + n for n in near)}" if near else None)
-    return UnsupportedError(f"np.{name} is not supported{': ' + why if why else ''}", where=describe(caller()), hint=hint)
+    return UnsupportedError(
+        f"np.{name} is not supported{': ' + why if why else ''}", where=describe(caller()), hint=hint
+    )
