@@ -37,7 +37,10 @@ class JitdiffError(Exception):
             lines.append(f"  at {where}")
         if hint:
             lines.append(f"  hint: {hint}")
-        super().__init__("\n".join(lines))
+        text = "\n".join(lines)
+        super().__init__(text)
+        # NumPy's AxisError keeps the arguments it was made with.
+        self.args = (text,)
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (type(self), self.what, self.where, self.hint))
@@ -88,6 +91,10 @@ class TracingError(JitdiffError, TypeError):
 
 class UnsupportedError(JitdiffError, NotImplementedError, TypeError):
     """A NumPy function, or an option of one, that jitdiff has no rule for."""
+
+
+class MissingAttributeError(JitdiffError, AttributeError):
+    """An attribute or method of NumPy's arrays that jitdiff's do not have."""
 
 
 class TapeError(JitdiffError, RuntimeError):

@@ -80,7 +80,8 @@ class Call:
     def _position(self, k: Any) -> int:
         if not isinstance(k, int | np.integer) or isinstance(k, bool):
             raise ArgumentTypeError(
-                f"{self.transform}: argnums must be an int or a tuple of ints, not {self.argnums!r}"
+                f"{self.transform}: argnums must be an int or a tuple of ints, not {self.argnums!r}",
+                where=describe(caller()),
             )
         n = len(self.args)
         if not -n <= k < n:

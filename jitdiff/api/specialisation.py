@@ -134,7 +134,7 @@ class Specialisation:
         """Return the bytes of workspace and results of a call."""
         sizes = sizes_of([np.shape(x) for x in leaves], self.types_of_arguments)
         assert sizes is not None
-        counts = [n.substitute(sizes) if isinstance(n := t.size, Dim) else n for t in self.types]
+        counts = [n.substitute(sizes) if isinstance(n := t.size, Dim) else int(n) for t in self.types]
         return self.emitted.workspace + sum(n * t.dtype.itemsize for n, t in zip(counts, self.types, strict=True))
 
     def header(self) -> str:

@@ -11,6 +11,7 @@ from optree import PyTreeSpec
 from jitdiff.errors import ArgumentError, ArgumentTypeError
 from jitdiff.frontend.leaves import Kind, Static, kind_of
 from jitdiff.frontend.trees import flatten, leaf_names
+from jitdiff.ir.location import caller, describe
 
 
 class Signature:
@@ -88,7 +89,9 @@ class Signature:
         try:
             self.signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise ArgumentTypeError(f"{self.name}() {error}", hint=f"its signature is {self}") from None
+            raise ArgumentTypeError(
+                f"{self.name}() {error}", where=describe(caller()), hint=f"its signature is {self}"
+            ) from None
 
     def argument_name(self, position: int) -> str:
         """Return the name of a positional argument."""

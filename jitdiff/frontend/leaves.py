@@ -12,6 +12,7 @@ import numpy as np
 
 from jitdiff.errors import ArgumentError, ArgumentTypeError, DtypeError
 from jitdiff.ir import ArrayType
+from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Handle
 
 FLOAT = ArrayType(np.dtype(np.float64), (), weak=True)
@@ -46,6 +47,7 @@ class Static:
         except TypeError:
             raise ArgumentTypeError(
                 f"the argument {name or 'here'} is static and must be hashable, and a {type(value).__name__} is not",
+                where=describe(caller()),
                 hint="pass a tuple or a frozen dataclass, or numbers as arrays",
             ) from None
         self.value = value
@@ -99,7 +101,9 @@ def kind_of(x: Any, name: str = "", *, static: bool = False) -> Kind:
         return x  # type: ignore[no-any-return]
     if cls is int and not static:
         if x not in _INT64:
-            raise ArgumentError(f"the argument {name or 'here'} is {x}, which does not fit 64 bits")
+            raise ArgumentError(
+                f"the argument {name or 'here'} is {x}, which does not fit 64 bits", where=describe(caller())
+            )
         return INT
     if isinstance(x, np.generic):
         return Static(x.item()) if static and x.dtype.kind in "iub" else _array_type(x, name)
@@ -107,7 +111,9 @@ def kind_of(x: Any, name: str = "", *, static: bool = False) -> Kind:
         raise _unsupported_dtype("complex", name)
     if isinstance(x, np.ma.MaskedArray):
         raise ArgumentTypeError(
-            f"the argument {name or 'here'} is a masked array", hint="pass its data and its mask as two arrays"
+            f"the argument {name or 'here'} is a masked array",
+            where=describe(caller()),
+            hint="pass its data and its mask as two arrays",
         )
     if isinstance(x, Handle):
         return ArrayType(x.dtype, tuple(x.shape))  # type: ignore[attr-defined]
@@ -155,5 +161,6 @@ def _unsupported_dtype(dtype: str, name: str) -> DtypeError:
     }
     return DtypeError(
         f"the argument {name or 'here'} has dtype {dtype}; arrays of bool, int, float32 and float64 can be traced",
+        where=describe(caller()),
         hint=hint.get(dtype, "convert it with .astype(float)"),
     )

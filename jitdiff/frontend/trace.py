@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import keyword
+import linecache
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +12,13 @@ from typing import Any
 import numpy as np
 from optree import PyTreeSpec
 
-from jitdiff.errors import TracingError
+from jitdiff.errors import JitdiffError, TracingError
 from jitdiff.frontend.layout import Layout
 from jitdiff.frontend.leaves import Kind, Static
 from jitdiff.frontend.trees import flatten, unflatten
-from jitdiff.ir import ArrayType, Atom, Block, Builder, Location, Value, outs_of, reads_of
+from jitdiff.ir import ArrayType, Atom, Block, Builder, Location, NeedsConcreteSize, Value, outs_of, reads_of
 from jitdiff.ir.builder import building
-from jitdiff.ir.location import describe
+from jitdiff.ir.location import describe, raised_at
 from jitdiff.ops import Handle, Tracer, lift
 
 
@@ -83,6 +85,8 @@ def trace(function: Callable[..., Any], layout: Layout, kinds: Sequence[Kind], n
             if integers := _integers_behind(builder, params):
                 positions = [k for k, kind in enumerate(kinds) if not isinstance(kind, Static)]
                 raise NeedsStatic(frozenset(positions[k] for k in integers)) from error
+            if (better := explained(error)) is not None:
+                raise better from error
             raise
         atoms, spec = result_atoms(result, name, function_location(function))
         block = builder.finish(atoms)
@@ -144,12 +148,37 @@ def result_atom(leaf: Any, name: str, loc: Location | None) -> Atom:
     )
 
 
+def explained(error: Exception) -> JitdiffError | None:
+    """Return what to raise instead of an exception of a trace, so that ours is not hidden in one of NumPy's.
+
+    An exception of ours gets the user's line if it has none yet.
+    """
+    if isinstance(error, JitdiffError):
+        if error.where is None and not isinstance(error, NeedsConcreteSize):
+            JitdiffError.__init__(error, error.what, where=describe(raised_at(error)), hint=error.hint)
+        return None
+    cause = error.__cause__ or error.__context__
+    if not isinstance(cause, TracingError):
+        return None
+    if "setting an array element" in str(error):
+        return TracingError(
+            "a traced value is put into a NumPy array in place",
+            where=cause.where,
+            hint="build the array with np.stack, np.concatenate or np.where",
+        )
+    return cause
+
+
 def function_location(function: Callable[..., Any]) -> Location | None:
     """Return the line where a Python function begins."""
-    import inspect
-
     code = getattr(inspect.unwrap(function), "__code__", None)
-    return None if code is None else Location(code.co_filename, code.co_firstlineno, code.co_name)
+    if code is None:
+        return None
+    first = line = code.co_firstlineno
+    # Decorators stand above.
+    while linecache.getline(code.co_filename, line).lstrip().startswith(("@", "#")) and line < first + 20:
+        line += 1
+    return Location(code.co_filename, line, code.co_name)
 
 
 def symbolic_kinds(

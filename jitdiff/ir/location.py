@@ -42,6 +42,18 @@ def caller_and_target() -> tuple[Location | None, str]:
     return Location(code.co_filename, frame.f_lineno, code.co_name), _targets(code).get(frame.f_lasti, "")
 
 
+def raised_at(error: BaseException) -> Location | None:
+    """Return the innermost line of the user's code that an exception came through."""
+    found = None
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if not _is_inner(code.co_filename):
+            found = Location(code.co_filename, trace.tb_lineno, code.co_name)
+        trace = trace.tb_next
+    return found
+
+
 @lru_cache(maxsize=256)
 def _targets(code: CodeType) -> dict[int, str]:
     """Return, for each instruction that a store into a local variable follows, the variable."""

@@ -67,7 +67,7 @@ def test_derivatives_are_compiled_once() -> None:
 
 
 def test_results_are_fresh_writable_and_contiguous(data) -> None:
-    w, X, y = data
+    w, _, _ = data
     f = jd.compile(lambda w: (w, w * 2, np.ones(2), w.reshape(3, 1).T))
     first, second = f(w), f(w)
     for a, b in zip(first, second, strict=True):
@@ -301,8 +301,7 @@ def test_threads_trace_and_compile_once() -> None:
 
     def work(k: int) -> None:
         start.wait()
-        for _ in range(20):
-            results.append((k, f(np.full(3, float(k)))))
+        results.extend((k, f(np.full(3, float(k)))) for _ in range(20))
 
     threads = [threading.Thread(target=work, args=(k,)) for k in range(8)]
     for thread in threads:

@@ -71,7 +71,7 @@ def test_several_results_and_trees() -> None:
 
 def test_forward_mode_through_it() -> None:
     x, t = np.array([0.3, 0.7]), np.array([1.0, -1.0])
-    y, dy = jd.jvp(lambda x: energy(x, A) * 3.0, (x,), (t,))
+    _, dy = jd.jvp(lambda x: energy(x, A) * 3.0, (x,), (t,))
     np.testing.assert_allclose(dy, 3 * energy.grad(x, A) @ t, rtol=1e-12)
 
 
