@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from jitdiff.errors import ArgumentTypeError, JitdiffError, TracingError
+from jitdiff.errors import ArgumentError, ArgumentTypeError, MissingAttributeError, TracingError
 from jitdiff.ir import ArrayType, Dim, Shape
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops.table import FUNCTIONS, UFUNCS, Handle, unsupported
@@ -190,7 +190,7 @@ class ArrayMethods(Handle):
         """Return one element as a Python scalar."""
         x = self.ravel()[index[0]] if len(index) == 1 and isinstance(index[0], int) else self[index] if index else self
         if x.size != 1:
-            raise ArgumentTypeError(f"item() of {self.type}: it has not one element", where=describe(caller()))
+            raise ArgumentError(f"can only convert an array of size 1 to a Python scalar, not {self.type}")
         kind: Callable[[Any], bool | int | float] = {"b": bool, "i": int, "u": int}.get(self.dtype.kind, float)
         return kind(x.reshape(()))
 
@@ -263,10 +263,6 @@ class ArrayMethods(Handle):
 
     def __array_function__(self, func: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
         return implementation(func)(*args, **kwargs)
-
-
-class MissingAttributeError(JitdiffError, AttributeError):
-    """An attribute or method of ndarrays that jitdiff's arrays do not have."""
 
 
 def implementation(function: Callable[..., Any]) -> Callable[..., Any]:
