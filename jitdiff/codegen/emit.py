@@ -56,7 +56,11 @@ def emit(block: Block, name: str, doc: str = "") -> Emitted:
     ]
     stmts.append(Stmt(f"return {', '.join(values)}".rstrip(), pinned=True))
     stmts, workspace = allocate(program, stmts)
-    functions = cut(name, ["ws", *(program.places[p].name for p in block.params)], [*guards, *stmts])
+    body = [*guards, *stmts]
+    if name in free_names(body):
+        # The user's function has the name of one that the text calls.
+        name = f"{name}_"
+    functions = cut(name, ["ws", *(program.places[p].name for p in block.params)], body)
     return Emitted(
         source=_module(functions, doc or f"{name}, compiled by jitdiff."),
         entry=name,
