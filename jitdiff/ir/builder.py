@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from jitdiff.errors import JitdiffError, TracingError
-from jitdiff.ir.dims import Dim
+from jitdiff.ir.dims import Dim, NeedsConcreteSize
 from jitdiff.ir.location import caller, caller_and_target, describe
 from jitdiff.ir.nodes import Apply, Atom, Block, Location, Node, Operation, Value, outs_of
 from jitdiff.ir.types import ArrayType
@@ -62,7 +62,7 @@ class Builder:
         try:
             types = op.infer(*(a.type for a in args), **attrs)
         except JitdiffError as error:
-            if error.where is None:
+            if error.where is None and not isinstance(error, NeedsConcreteSize):
                 raise type(error)(f"{op.name}: {error.what}", where=describe(loc), hint=error.hint) from None
             raise
         outs = tuple(Value(t) for t in types)

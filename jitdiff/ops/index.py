@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jitdiff.errors import ArgumentError, JitdiffError, ShapeError
-from jitdiff.ir import type_of
+from jitdiff.ir import NeedsConcreteSize, type_of
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops.axes import normalized_axis, operand, shape_of
 from jitdiff.ops.elementwise import add, astype, where
@@ -86,7 +86,9 @@ def _understood(x: Any, key: Any) -> Key:
     try:
         return understand(key, type_of(x))
     except JitdiffError as error:
-        raise type(error)(error.what, where=error.where or describe(caller()), hint=error.hint) from None
+        if error.where is not None or isinstance(error, NeedsConcreteSize):
+            raise
+        raise type(error)(error.what, where=describe(caller()), hint=error.hint) from None
 
 
 def _moved(y: Any, key: Key, source: int, destination: int) -> Any:

@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from jitdiff import ad
 from jitdiff.eager import GradientTape, constant
 from jitdiff.errors import ArgumentError, BoundsError, DtypeError, TracingError
-from jitdiff.ir import ArrayType, Builder, Dim, Value
+from jitdiff.ir import ArrayType, Builder, Dim, NeedsConcreteSize, Value
 from jitdiff.ir.builder import building
 from jitdiff.ops import Tracer
 from jitdiff.ops.index import getitem, index_add, index_update
@@ -235,3 +235,16 @@ def test_positions_in_symbolic_sizes_count_from_either_end():
         assert x[1:, None].shape == (N - 1, 1, 2)
         assert x[[0, 1]].shape == (2, 2)
     assert understand(-1, x.type).selection[0] == (N - 1, 1, 1)
+
+
+@pytest.mark.parametrize("key", [slice(None, None, 3), X > 0], ids=repr)
+def test_what_depends_on_the_number_behind_a_symbolic_size_asks_for_it(key):
+    x = Tracer(Value(ArrayType(np.dtype(float), (N, 4, 5))))
+    with building(Builder([x.atom])), pytest.raises(NeedsConcreteSize):
+        x[key]
+
+
+def test_a_typing_rule_may_ask_for_the_number_behind_a_symbolic_size():
+    x = Tracer(Value(ArrayType(np.dtype(float), (N, 4))))
+    with building(Builder([x.atom])), pytest.raises(NeedsConcreteSize):
+        np.diagonal(x)
