@@ -1,5 +1,6 @@
 """Differentiation of code as it runs: Tensors, Variables, tapes, and transforms of plain functions."""
 
+from jitdiff.eager.arguments import UnconnectedGradients
 from jitdiff.eager.convert import constant, convert
 from jitdiff.eager.custom import custom_gradient, custom_jvp, custom_vjp, grad_pass_through, recompute_grad
 from jitdiff.eager.functions import (
@@ -9,7 +10,8 @@ from jitdiff.eager.functions import (
     make_vjp,
     value_and_gradients_function,
 )
-from jitdiff.eager.tape import GradientTape, UnconnectedGradients
+from jitdiff.eager.forward import ForwardAccumulator
+from jitdiff.eager.tape import GradientTape
 from jitdiff.eager.handle import EagerHandle
 from jitdiff.eager.tensor import Tensor
 from jitdiff.eager.transforms import jvp, vjp
@@ -17,6 +19,7 @@ from jitdiff.eager.variable import Variable
 
 __all__ = [
     "EagerHandle",
+    "ForwardAccumulator",
     "GradientTape",
     "Tensor",
     "UnconnectedGradients",

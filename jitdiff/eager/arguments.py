@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,23 @@ from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Handle, Tracer
 
 NAMESPACE = "jitdiff"
+
+
+class UnconnectedGradients(enum.Enum):
+    """What the gradient by a source is that the target does not depend on."""
+
+    NONE = "none"
+    ZERO = "zero"
+
+
+def is_zero(unconnected: UnconnectedGradients | str) -> bool:
+    """Whether zeros are asked for where there is no gradient."""
+    try:
+        return UnconnectedGradients(unconnected) is UnconnectedGradients.ZERO
+    except ValueError:
+        raise ArgumentError(
+            f"Unknown value for unconnected_gradients: {unconnected!r}", where=describe(caller()), hint='use "none" or "zero"'
+        ) from None
 
 
 def leaves_and_paths(tree: Any, name: str) -> list[tuple[Any, str]]:
@@ -41,13 +59,35 @@ def map_leaves(function: Callable[[Any], Any], tree: Any) -> Any:
 
 def tensors_in(tree: Any, name: str) -> list[Any]:
     """Return the leaves of `tree`, which all have to be Tensors, Variables or traced values."""
-    if type(tree) is not list and isinstance(tree, Handle):
-        return [tree]
+    return [tree] if isinstance(tree, Handle) else [x for x, _ in handles_in(tree, name)]
+
+
+def handles_in(tree: Any, name: str) -> list[tuple[Any, str]]:
+    """Return what `tensors_in` does, each with the expression that names it."""
     found = leaves_and_paths(tree, name)
     for x, path in found:
         if not isinstance(x, EagerHandle | Tracer):
             raise _not_a_tensor(x, path, name)
-    return [x for x, _ in found]
+    return found
+
+
+def nested_as(tree: Any, given: Any, name: str = "tangents") -> list[Any]:
+    """Return the parts of `given` that stand where the leaves of `tree` do.
+
+    Raises
+    ------
+    ArgumentError
+        If it is nested in another way.
+    """
+    spec = optree.tree_structure(tree, none_is_leaf=True, namespace=NAMESPACE)
+    try:
+        return spec.flatten_up_to(given)
+    except (ValueError, TypeError):
+        raise ArgumentError(
+            f"{name} is not nested as what it belongs to: {spec.num_leaves} leaves of {type(tree).__name__}, "
+            f"and a {type(given).__name__} given",
+            where=describe(caller()),
+        ) from None
 
 
 def _not_a_tensor(x: Any, path: str, name: str) -> ArgumentTypeError:
@@ -91,15 +131,7 @@ def _matched(target: Any, targets: Sequence[Any], given: Any, name: str) -> Sequ
         return [given]
     if type(target) in (list, tuple) and type(given) in (list, tuple):
         given = type(target)(given)
-    spec = optree.tree_structure(target, none_is_leaf=True, namespace=NAMESPACE)
-    try:
-        return spec.flatten_up_to(given)
-    except (ValueError, TypeError):
-        count = f"{len(given)} given" if isinstance(given, list | tuple | dict) else f"a {type(given).__name__} given"
-        raise ArgumentError(
-            f"{name}: one is needed for each of {len(targets)} targets, nested as they are; {count}",
-            where=describe(caller()),
-        ) from None
+    return nested_as(target, given, name)
 
 
 def _seed(g: Any, target: Any, name: str) -> Any:

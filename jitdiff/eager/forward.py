@@ -7,10 +7,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from jitdiff.eager.arguments import UnconnectedGradients, handles_in, is_zero, nested_as, unflatten
 from jitdiff.eager.backward import backward, read_arrays, read_tensors
-from jitdiff.eager.recorder import Recorder, Step, active, recording
+from jitdiff.eager.convert import convert
+from jitdiff.eager.recorder import Recorder, Step, active, recording, start, stop
 from jitdiff.eager.handle import EagerHandle
 from jitdiff.eager.tensor import Tensor, tensor_of
+from jitdiff.errors import ArgumentError, DtypeError, ShapeError, TapeError
+from jitdiff.ir.location import caller, describe
 from jitdiff.ops.fit import fit
 
 
@@ -69,3 +73,92 @@ def pushforward(step: Step, tangents: Sequence[Tensor | None], outer: Sequence[R
         ]
     found = iter(backward(inner, [p[0] for p in pairs], [p[1] for p in pairs], [g for g in gs if g is not None], outer))
     return [None if g is None else next(found) for g in gs]
+
+
+class ForwardAccumulator:
+    """Computes derivatives along a direction as operations happen: forward mode, with TensorFlow's meaning of every call.
+
+    It nests in itself and with tapes: a gradient taken by a tape inside one has a derivative along the direction, which is
+    a Hessian-vector product.
+
+    Parameters
+    ----------
+    primals : Tensor or Variable, or any nest of them
+        What moves.
+    tangents : array_like, nested as `primals`
+        The direction.
+
+    Raises
+    ------
+    ArgumentError
+        If the nestings differ, or a primal is there twice.
+    ShapeError, DtypeError
+        If a tangent has not the shape of its primal, or a primal is not floating.
+
+    Examples
+    --------
+    >>> import jitdiff as jd
+    >>> x = jd.constant([1.0, 2.0])
+    >>> with ForwardAccumulator(x, [1.0, 0.0]) as accumulator:
+    ...     with jd.GradientTape() as tape:
+    ...         tape.watch(x)
+    ...         y = np.sum(x ** 3)
+    ...     gradient = tape.gradient(y, x)
+    >>> accumulator.jvp(y).item(), accumulator.jvp(gradient).tolist()
+    (3.0, [6.0, 0.0])
+    """
+
+    __slots__ = ("__weakref__", "_pusher", "_recording")
+
+    def __init__(self, primals: Any, tangents: Any) -> None:
+        self._pusher = Pusher()
+        self._recording = False
+        for (primal, path), tangent in zip(handles_in(primals, "primals"), nested_as(primals, tangents), strict=True):
+            if primal in self._pusher.known:
+                raise ArgumentError(f"{path} is a primal that was given before", where=describe(caller()))
+            if primal.dtype.kind != "f":
+                raise DtypeError(f"{path} has dtype {primal.dtype}; only what is floating can move", where=describe(caller()))
+            t = convert(tangent)
+            if t.shape != primal.shape:
+                raise ShapeError(
+                    f"the tangent of {path} has shape {t.shape}, its primal has {primal.shape}", where=describe(caller())
+                )
+            self._pusher.set(primal, convert(t, primal.dtype))
+
+    def __enter__(self) -> ForwardAccumulator:
+        if self._recording:
+            raise TapeError("Accumulator is already recording.", where=describe(caller()))
+        self._recording = True
+        start(self._pusher)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._recording = False
+        stop(self._pusher)
+
+    def jvp(
+        self, primals: Any, unconnected_gradients: UnconnectedGradients | str = UnconnectedGradients.NONE
+    ) -> Any:
+        """Return the derivative of computed values along the direction.
+
+        Parameters
+        ----------
+        primals : Tensor or Variable, or any nest of them
+            What was computed.
+        unconnected_gradients : UnconnectedGradients or str
+            ``"none"`` gives None, ``"zero"`` gives zeros, for what does not depend on what moves.
+
+        Returns
+        -------
+        Tensor or None, nested as `primals`
+        """
+        zero = is_zero(unconnected_gradients)
+        found = []
+        for x, _ in handles_in(primals, "primals"):
+            t = self._pusher.tangent(x)
+            found.append(tensor_of(np.zeros(x.shape, x.dtype)) if t is None and zero else t)
+        return unflatten(primals, found)
+
+    def __repr__(self) -> str:
+        state = "recording" if self._recording else "not recording"
+        return f"<jd.ForwardAccumulator: {state}, {len(self._pusher.tangents)} tangents>"

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from jitdiff.ir import ArrayType, Builder
+from jitdiff.ir import Builder
 from jitdiff.ops.table import Op
 
 
@@ -157,10 +157,3 @@ def around(references: References) -> list[Recorder]:
     remembered = [r for ref in references if (r := ref()) is not None and r.known and r not in now]
     return [*remembered, *now]
 
-
-def _identity_type(t: ArrayType) -> tuple[ArrayType, ...]:
-    return (t,)
-
-
-IDENTITY = Op(name="identity", evaluate=lambda x: x, infer=_identity_type, vjp=lambda xs, y, g: (g,))
-"""Connects a fresh Tensor to the value it was made from; it stands on tapes only."""

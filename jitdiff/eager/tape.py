@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import enum
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
-from jitdiff.eager.arguments import leaves_and_paths, output_gradients_for, tensors_in, unflatten
+import numpy as np
+
+from jitdiff.eager.arguments import UnconnectedGradients, is_zero, leaves_and_paths, output_gradients_for, tensors_in, unflatten
 from jitdiff.eager.backward import backward
 from jitdiff.eager.linked import zeros_like
 from jitdiff.eager.recorder import Recorder, References, active, around, recording, remember, start, stop
 from jitdiff.eager.handle import EagerHandle
-from jitdiff.eager.tensor import Tensor
+from jitdiff.eager.jacobians import batch_jacobian, jacobian
+from jitdiff.eager.tensor import Tensor, tensor_of
 from jitdiff.eager.traced import TraceSpan
 from jitdiff.eager.variable import Variable, in_order
-from jitdiff.errors import ArgumentError, TapeError, TapeWarning
+from jitdiff.errors import ArgumentError, TapeError, TapeWarning, TracingError
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Tracer
 
@@ -25,13 +27,6 @@ USED = (
     "GradientTape.gradient can only be called once on non-persistent tapes. A non-persistent GradientTape can only be "
     "used to compute one set of gradients (or jacobians)."
 )
-
-
-class UnconnectedGradients(enum.Enum):
-    """What the gradient by a source is that the target does not depend on."""
-
-    NONE = "none"
-    ZERO = "zero"
 
 
 class GradientTape:
@@ -225,7 +220,7 @@ class GradientTape:
         >>> {name: g.tolist() for name, g in tape.gradient(y, layer).items()}
         {'w': [2.0, 4.0], 'b': 1.0}
         """
-        return self.pull(target, sources, output_gradients, "output_gradients", _is_zero(unconnected_gradients))
+        return self.pull(target, sources, output_gradients, "output_gradients", is_zero(unconnected_gradients))
 
     def pull(self, target: Any, sources: Any, weights: Any, name: str, zero: bool = False) -> Any:
         """Return what `gradient` does; errors about `weights` call them `name`."""
@@ -241,6 +236,97 @@ class GradientTape:
         if not self._persistent:
             self._finish()
         return unflatten(sources, [zeros_like(x) if g is None and zero else g for g, x in zip(found, wrt, strict=True)])
+
+    def jacobian(
+        self,
+        target: Any,
+        sources: Any,
+        unconnected_gradients: UnconnectedGradients | str = UnconnectedGradients.NONE,
+        parallel_iterations: int | None = None,
+        experimental_use_pfor: bool = True,
+    ) -> Any:
+        """Return the Jacobian of `target` by `sources`.
+
+        Parameters
+        ----------
+        target : Tensor or Variable, or any nest of them
+            What to differentiate, element by element.
+        sources : Tensor or Variable, or any nest of them
+            What to differentiate by.
+        unconnected_gradients : UnconnectedGradients or str
+            As for `gradient`.
+        parallel_iterations, experimental_use_pfor : object
+            Taken for the sake of TensorFlow code; they change nothing.
+
+        Returns
+        -------
+        Tensor or None, of shape ``target.shape + source.shape``
+            Nested as `target`, and in each place as `sources`.
+
+        Examples
+        --------
+        >>> import jitdiff as jd
+        >>> x = jd.constant([1.0, 2.0])
+        >>> with jd.GradientTape() as tape:
+        ...     tape.watch(x)
+        ...     y = x * x
+        >>> tape.jacobian(y, x).tolist()
+        [[2.0, 0.0], [0.0, 4.0]]
+        """
+        zero = is_zero(unconnected_gradients)
+        self._require_usable("jacobian")
+        targets, wrt = tensors_in(target, "target"), tensors_in(sources, "sources")
+        outer = self._recorders_around("jacobian")
+        found = []
+        for y in targets:
+            parts: list[Any] = list(jacobian(self._recorder, self._concrete(y), wrt, outer))
+            for k, x in enumerate(wrt):
+                if parts[k] is None and zero:
+                    parts[k] = tensor_of(np.zeros((*y.shape, *x.shape), x.dtype))
+            found.append(unflatten(sources, parts))
+        if not self._persistent:
+            self._finish()
+        return unflatten(target, found)
+
+    def batch_jacobian(
+        self,
+        target: Any,
+        source: Any,
+        unconnected_gradients: UnconnectedGradients | str = UnconnectedGradients.NONE,
+        parallel_iterations: int | None = None,
+        experimental_use_pfor: bool = True,
+    ) -> Any:
+        """Return the Jacobian of each row of `target` by the row of `source` that it was computed from.
+
+        Parameters
+        ----------
+        target : Tensor
+            Of shape [b, y...], each row computed from the same row of `source`.
+        source : Tensor or Variable
+            Of shape [b, x...].
+        unconnected_gradients, parallel_iterations, experimental_use_pfor : object
+            Taken for the sake of TensorFlow code; where `target` does not depend on `source` the result is zeros.
+
+        Returns
+        -------
+        Tensor
+            Of shape [b, y..., x...].
+        """
+        is_zero(unconnected_gradients)
+        self._require_usable("batch_jacobian")
+        (y,), (x,) = tensors_in([target], "target"), tensors_in([source], "source")
+        outer = self._recorders_around("batch_jacobian")
+        found = batch_jacobian(self._recorder, self._concrete(y), x, outer)
+        if not self._persistent:
+            self._finish()
+        return found
+
+    def _concrete(self, target: Any) -> Any:
+        if isinstance(target, Tracer):
+            raise TracingError(
+                "a Jacobian by a tape inside a compiled function", where=describe(caller()), hint="use jd.jacobian there"
+            )
+        return target
 
     def _recorders_around(self, call: str) -> list[Recorder]:
         """Return the recorders that the gradient's own computation is recorded on; stop recording unless persistent."""
@@ -288,11 +374,3 @@ class GradientTape:
             f"watching {tensors} tensors and {variables} variables>"
         )
 
-
-def _is_zero(unconnected: UnconnectedGradients | str) -> bool:
-    try:
-        return UnconnectedGradients(unconnected) is UnconnectedGradients.ZERO
-    except ValueError:
-        raise ArgumentError(
-            f"Unknown value for unconnected_gradients: {unconnected!r}", where=describe(caller()), hint='use "none" or "zero"'
-        ) from None

@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import optree
 
 from jitdiff.eager.handle import EagerHandle
 from jitdiff.eager.operands import SCALARS, captured, explained, kept, operand
-from jitdiff.eager.recorder import IDENTITY, Step, active
+from jitdiff.eager.recorder import Step, active
 from jitdiff.ir import Dim
-from jitdiff.ops import OPS, UFUNCS, Op, Tracer
+from jitdiff.ops import FUNCTIONS, OPS, UFUNCS, Op, Tracer
+from jitdiff.ops.elementwise import identity
 from jitdiff.ops.methods import ArrayMethods
 
 
@@ -61,6 +63,12 @@ class Tensor(EagerHandle):
                 return apply(target, inputs, {})
         return super().__array_ufunc__(ufunc, method, *inputs, **kwargs)
 
+    def __array_function__(self, func: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
+        if func in _TELLING and func not in FUNCTIONS:
+            args, kwargs = optree.tree_map(lambda x: x._value if isinstance(x, EagerHandle) else x, (args, kwargs))
+            return func(*args, **kwargs)
+        return super().__array_function__(func, types, args, kwargs)
+
     def bind(self, op: Op, xs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
         """Apply `op` with NumPy, and let the active recorders know."""
         return apply(op, xs, attrs)
@@ -81,6 +89,14 @@ class Tensor(EagerHandle):
     def __reduce__(self) -> tuple[Any, ...]:
         return Tensor, (self._value,)
 
+
+_TELLING = frozenset(
+    {
+        np.allclose, np.array2string, np.array_equal, np.array_equiv, np.array_repr, np.array_str, np.count_nonzero,
+        np.isclose, np.may_share_memory, np.save, np.savetxt, np.shares_memory,
+    }
+)  # fmt: skip
+"""NumPy functions that tell something about arrays and give nothing to differentiate: they run on the numbers."""
 
 _new = object.__new__
 _ndarray = np.ndarray
@@ -168,7 +184,7 @@ def record(step: Step) -> None:
 def fresh(x: Tensor) -> Tensor:
     """Return another Tensor of the same numbers, connected to `x` on the active tapes."""
     out = tensor_of(x._value)
-    record_one(IDENTITY, (x,), {}, out, (x._value,))
+    record_one(identity, (x,), {}, out, (x._value,))
     return out
 
 

@@ -13,7 +13,9 @@ from jitdiff.errors import TracingError
 from jitdiff.ir import ArrayType, Const, Value
 from jitdiff.ir.builder import Builder, current_builder
 from jitdiff.ir.location import caller, describe
-from jitdiff.ops import OPS, Tracer
+from jitdiff.ops import Tracer
+from jitdiff.ops.elementwise import identity
+from jitdiff.ops.shape import broadcast_to
 
 
 class TraceSpan:
@@ -77,10 +79,10 @@ class TraceSpan:
 
 def copied(x: Tracer) -> Tracer:
     """Return another value of the program that is equal to `x`."""
-    return OPS["astype"](x, dtype=x.dtype)  # type: ignore[no-any-return]
+    return identity(x)  # type: ignore[no-any-return]
 
 
 def filled(like: Any, number: float) -> Tracer:
     """Return a value of the program with the shape and dtype of `like`, each element `number`."""
     scalar = copied(Tracer(Const.of(number, ArrayType(like.dtype))))
-    return OPS["broadcast_to"](scalar, shape=like.shape) if like.shape else scalar
+    return broadcast_to(scalar, shape=like.shape) if like.shape else scalar

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jitdiff.eager.convert import numbers
-from jitdiff.eager.recorder import IDENTITY, Step, active
+from jitdiff.eager.recorder import Step, active
 from jitdiff.eager.handle import EagerHandle
 from jitdiff.eager.operands import captured
 from jitdiff.eager.tensor import Tensor, fresh, tensor_of
@@ -18,6 +18,7 @@ from jitdiff.errors import DtypeError, ShapeError, TracingError
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Op
+from jitdiff.ops.elementwise import identity
 
 _counter = itertools.count()
 
@@ -74,7 +75,7 @@ class Variable(EagerHandle):
             if recorder.takes_variables and self.trainable:
                 recorder.accessed(self)
             if self in recorder.known and tensor not in recorder.known:
-                step = step or Step(IDENTITY, (self,), {}, (tensor,), (tensor._value,), tensor._value)
+                step = step or Step(identity, (self,), {}, (tensor,), (tensor._value,), tensor._value)
                 recorder.record(step, step.outs)
         return tensor
 
