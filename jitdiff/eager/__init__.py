@@ -2,7 +2,8 @@
 
 from jitdiff.eager.arguments import UnconnectedGradients
 from jitdiff.eager.convert import constant, convert
-from jitdiff.eager.custom import custom_gradient, custom_jvp, custom_vjp, grad_pass_through, recompute_grad
+from jitdiff.eager.custom import custom_gradient, grad_pass_through, recompute_grad
+from jitdiff.eager.forward import ForwardAccumulator
 from jitdiff.eager.functions import (
     gradients_function,
     implicit_gradients,
@@ -10,9 +11,9 @@ from jitdiff.eager.functions import (
     make_vjp,
     value_and_gradients_function,
 )
-from jitdiff.eager.forward import ForwardAccumulator
-from jitdiff.eager.tape import GradientTape
 from jitdiff.eager.handle import EagerHandle
+from jitdiff.eager.rules import custom_jvp, custom_vjp
+from jitdiff.eager.tape import GradientTape
 from jitdiff.eager.tensor import Tensor
 from jitdiff.eager.transforms import jvp, vjp
 from jitdiff.eager.variable import Variable

@@ -31,8 +31,15 @@ def is_zero(unconnected: UnconnectedGradients | str) -> bool:
         return UnconnectedGradients(unconnected) is UnconnectedGradients.ZERO
     except ValueError:
         raise ArgumentError(
-            f"Unknown value for unconnected_gradients: {unconnected!r}", where=describe(caller()), hint='use "none" or "zero"'
+            f"Unknown value for unconnected_gradients: {unconnected!r}",
+            where=describe(caller()),
+            hint='use "none" or "zero"',
         ) from None
+
+
+def flatten(tree: Any) -> tuple[list[Any], Any]:
+    """Return the leaves of a nest, None among them, and its structure."""
+    return optree.tree_flatten(tree, none_is_leaf=True, namespace=NAMESPACE)
 
 
 def leaves_and_paths(tree: Any, name: str) -> list[tuple[Any, str]]:
@@ -43,13 +50,13 @@ def leaves_and_paths(tree: Any, name: str) -> list[tuple[Any, str]]:
     >>> leaves_and_paths({"w": [1.0, None]}, "sources")
     [(1.0, "sources['w'][0]"), (None, "sources['w'][1]")]
     """
-    leaves, spec = optree.tree_flatten(tree, none_is_leaf=True, namespace=NAMESPACE)
+    leaves, spec = flatten(tree)
     return [(leaf, accessor.codify(name)) for leaf, accessor in zip(leaves, spec.accessors(), strict=True)]
 
 
 def unflatten(like: Any, leaves: Sequence[Any]) -> Any:
     """Return `leaves` nested as `like` is."""
-    return optree.tree_unflatten(optree.tree_structure(like, none_is_leaf=True, namespace=NAMESPACE), leaves)
+    return flatten(like)[1].unflatten(leaves)
 
 
 def map_leaves(function: Callable[[Any], Any], tree: Any) -> Any:
@@ -79,9 +86,9 @@ def nested_as(tree: Any, given: Any, name: str = "tangents") -> list[Any]:
     ArgumentError
         If it is nested in another way.
     """
-    spec = optree.tree_structure(tree, none_is_leaf=True, namespace=NAMESPACE)
+    spec = flatten(tree)[1]
     try:
-        return spec.flatten_up_to(given)
+        return list(spec.flatten_up_to(given))
     except (ValueError, TypeError):
         raise ArgumentError(
             f"{name} is not nested as what it belongs to: {spec.num_leaves} leaves of {type(tree).__name__}, "
@@ -93,7 +100,9 @@ def nested_as(tree: Any, given: Any, name: str = "tangents") -> list[Any]:
 def _not_a_tensor(x: Any, path: str, name: str) -> ArgumentTypeError:
     if x is None:
         what = "a function without return" if name == "target" else "a value that was never set"
-        return ArgumentTypeError(f"{path} is None, not a Tensor or Variable", where=describe(caller()), hint=f"it may be {what}")
+        return ArgumentTypeError(
+            f"{path} is None, not a Tensor or Variable", where=describe(caller()), hint=f"it may be {what}"
+        )
     kind = type(x).__name__
     article = "an" if kind[0] in "aeiou" or kind == "ndarray" else "a"
     if name == "target":
@@ -143,5 +152,3 @@ def _seed(g: Any, target: Any, name: str) -> Any:
     if seed.dtype.kind not in "biuf":
         raise DtypeError(f"{name} has dtype {seed.dtype}, its target has {target.dtype}", where=describe(caller()))
     return fitted(seed, target) if target.dtype.kind == "f" else seed
-
-

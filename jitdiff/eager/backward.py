@@ -8,15 +8,19 @@ from typing import Any
 import numpy as np
 
 from jitdiff.ad import Cotangents, walk
-from jitdiff.eager.recorder import Recorder, Step, recording
 from jitdiff.eager.handle import EagerHandle
+from jitdiff.eager.recorder import Recorder, Step, recording
 from jitdiff.eager.tensor import Tensor, tensor_of
 from jitdiff.ops import OPS
 from jitdiff.ops.fit import fit
 
 
 def backward(
-    recorder: Recorder, targets: Sequence[EagerHandle], seeds: Sequence[Any], sources: Sequence[Any], outer: Sequence[Recorder]
+    recorder: Recorder,
+    targets: Sequence[EagerHandle],
+    seeds: Sequence[Any],
+    sources: Sequence[Any],
+    outer: Sequence[Recorder],
 ) -> list[Tensor | None]:
     """Return the gradient of the sum of ``targets * seeds`` by each source, None where it is not connected.
 
@@ -85,5 +89,3 @@ def _tensor(g: Any) -> Tensor | None:
 def fitted(g: Any, like: EagerHandle) -> Any:
     """Return a cotangent, whose shape is right, in the dtype of `like`."""
     return g if g.dtype == like.dtype else fit(g, like.type)
-
-

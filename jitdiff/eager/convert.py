@@ -18,7 +18,7 @@ from jitdiff.ops import Handle
 from jitdiff.ops.methods import as_operand
 
 
-def constant(value: Any, dtype: npt.DTypeLike = None, shape: Sequence[int] | None = None) -> Tensor:
+def constant(value: Any, dtype: npt.DTypeLike | None = None, shape: Sequence[int] | None = None) -> Tensor:
     """Return a Tensor with a copy of these numbers.
 
     Parameters
@@ -47,7 +47,7 @@ def constant(value: Any, dtype: npt.DTypeLike = None, shape: Sequence[int] | Non
     return tensor_of(array)
 
 
-def convert(value: Any, dtype: npt.DTypeLike = None) -> Tensor:
+def convert(value: Any, dtype: npt.DTypeLike | None = None) -> Tensor:
     """Return `value` as a Tensor: itself if it is one, connected to the Tensors and Variables in it if there are.
 
     Examples
@@ -61,12 +61,12 @@ def convert(value: Any, dtype: npt.DTypeLike = None) -> Tensor:
     if isinstance(value, list | tuple) and any(isinstance(leaf, Handle) for leaf in leaves_of(value)):
         value = as_operand(value)
     if isinstance(value, EagerHandle):
-        tensor = value.read()
+        tensor: Tensor = value.read()
         return tensor if dtype is None or tensor.dtype == np.dtype(dtype) else tensor.astype(np.dtype(dtype))
     return constant(value, dtype)
 
 
-def numbers(value: Any, dtype: npt.DTypeLike = None) -> np.ndarray[Any, Any]:
+def numbers(value: Any, dtype: npt.DTypeLike | None = None) -> np.ndarray[Any, Any]:
     """Return a fresh array of the numbers in `value`.
 
     Raises
@@ -80,9 +80,10 @@ def numbers(value: Any, dtype: npt.DTypeLike = None) -> np.ndarray[Any, Any]:
             f"a {type(value).__name__} of dtype {array.dtype} is not an array of numbers", where=describe(caller())
         )
     wanted = settings().default_float
-    if dtype is None and array.dtype == np.float64 != wanted and all(type(x) in (float, int, bool) for x in leaves_of(value)):
+    if (
+        dtype is None
+        and array.dtype == np.float64 != wanted
+        and all(type(x) in (float, int, bool) for x in leaves_of(value))
+    ):
         return array.astype(wanted)
     return array
-
-
-

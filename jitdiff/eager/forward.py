@@ -10,8 +10,8 @@ import numpy as np
 from jitdiff.eager.arguments import UnconnectedGradients, handles_in, is_zero, nested_as, unflatten
 from jitdiff.eager.backward import backward, read_arrays, read_tensors
 from jitdiff.eager.convert import convert
-from jitdiff.eager.recorder import Recorder, Step, active, recording, start, stop
 from jitdiff.eager.handle import EagerHandle
+from jitdiff.eager.recorder import Recorder, Step, active, recording, start, stop
 from jitdiff.eager.tensor import Tensor, tensor_of
 from jitdiff.errors import ArgumentError, DtypeError, ShapeError, TapeError
 from jitdiff.ir.location import caller, describe
@@ -76,10 +76,10 @@ def pushforward(step: Step, tangents: Sequence[Tensor | None], outer: Sequence[R
 
 
 class ForwardAccumulator:
-    """Computes derivatives along a direction as operations happen: forward mode, with TensorFlow's meaning of every call.
+    """Computes derivatives along a direction as operations happen: forward mode, as TensorFlow has it.
 
-    It nests in itself and with tapes: a gradient taken by a tape inside one has a derivative along the direction, which is
-    a Hessian-vector product.
+    It nests in itself and with tapes: a gradient taken by a tape inside one has a derivative along the direction, which
+    is a Hessian-vector product.
 
     Parameters
     ----------
@@ -117,11 +117,14 @@ class ForwardAccumulator:
             if primal in self._pusher.known:
                 raise ArgumentError(f"{path} is a primal that was given before", where=describe(caller()))
             if primal.dtype.kind != "f":
-                raise DtypeError(f"{path} has dtype {primal.dtype}; only what is floating can move", where=describe(caller()))
+                raise DtypeError(
+                    f"{path} has dtype {primal.dtype}; only what is floating can move", where=describe(caller())
+                )
             t = convert(tangent)
             if t.shape != primal.shape:
                 raise ShapeError(
-                    f"the tangent of {path} has shape {t.shape}, its primal has {primal.shape}", where=describe(caller())
+                    f"the tangent of {path} has shape {t.shape}, its primal has {primal.shape}",
+                    where=describe(caller()),
                 )
             self._pusher.set(primal, convert(t, primal.dtype))
 
@@ -136,9 +139,7 @@ class ForwardAccumulator:
         self._recording = False
         stop(self._pusher)
 
-    def jvp(
-        self, primals: Any, unconnected_gradients: UnconnectedGradients | str = UnconnectedGradients.NONE
-    ) -> Any:
+    def jvp(self, primals: Any, unconnected_gradients: UnconnectedGradients | str = UnconnectedGradients.NONE) -> Any:
         """Return the derivative of computed values along the direction.
 
         Parameters

@@ -1,4 +1,4 @@
-"""Gradients of functions, in the manner of TensorFlow's eager API: results are lists, one gradient for each argument."""
+"""Gradients of functions, in the manner of TensorFlow's eager API: lists, with one gradient for each argument."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from jitdiff.eager.arguments import map_leaves
 from jitdiff.eager.convert import convert
-from jitdiff.eager.tape import GradientTape
 from jitdiff.eager.handle import EagerHandle
+from jitdiff.eager.tape import GradientTape
 from jitdiff.eager.tensor import fresh
 from jitdiff.eager.traced import copied
 from jitdiff.eager.variable import Variable
@@ -176,7 +176,7 @@ def _name(f: Callable[..., Any]) -> str:
 
 
 def _sources(f: Callable[..., Any], params: Params, args: Sequence[Any]) -> list[tuple[int, Any]]:
-    """Return the positions to differentiate by, each with what stands there: something of its own, never twice the same."""
+    """Return the positions to differentiate by, each with what stands there, never the same object twice."""
     found: list[tuple[int, Any]] = []
     for k in _positions(f, params, args):
         x = args[k]
@@ -195,8 +195,7 @@ def _sources(f: Callable[..., Any], params: Params, args: Sequence[Any]) -> list
 def _result(f: Callable[..., Any], value: Any) -> Any:
     if value is None:
         raise ArgumentError(
-            "Cannot differentiate a function that returns None; did you forget to return a value from "
-            f"{_name(f)}?",
+            f"Cannot differentiate a function that returns None; did you forget to return a value from {_name(f)}?",
             where=describe(caller()),
         )
     if isinstance(value, Handle):
@@ -210,20 +209,23 @@ def _positions(f: Callable[..., Any], params: Params, args: Sequence[Any]) -> li
     if all(isinstance(p, str) for p in params):
         names = _parameter_names(f)
         positions = []
-        for p in params:
+        for p in map(str, params):
             if p not in names:
                 raise ArgumentError(
                     f"no parameter {p!r}; the signature is {_name(f)}({', '.join(names)})", where=describe(caller())
                 )
-            positions.append(names.index(str(p)))
+            positions.append(names.index(p))
     elif all(isinstance(p, int) for p in params):
         positions = [int(p) for p in params]
     else:
-        raise ArgumentError(f"params must be all strings or all integers; got {list(params)}.", where=describe(caller()))
-    for k, p in zip(positions, params, strict=True):
+        raise ArgumentError(
+            f"params must be all strings or all integers; got {list(params)}.", where=describe(caller())
+        )
+    for k, name in zip(positions, params, strict=True):
         if not 0 <= k < len(args):
             raise ArgumentError(
-                f"params has {p!r}, but {_name(f)} was called with {len(args)} positional arguments", where=describe(caller())
+                f"params has {name!r}, but {_name(f)} was called with {len(args)} positional arguments",
+                where=describe(caller()),
             )
     return positions
 

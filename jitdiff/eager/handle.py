@@ -12,6 +12,8 @@ from jitdiff.ir import ArrayType
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops.methods import ArrayMethods
 
+Array = np.ndarray[Any, Any]
+
 
 class EagerHandle(ArrayMethods):
     """What Tensors and Variables share: they hold numbers, and can be used wherever an array can."""
@@ -71,7 +73,7 @@ class EagerHandle(ArrayMethods):
         """Return the elements as nested lists of Python scalars."""
         return self._value.tolist()
 
-    def __array__(self, dtype: npt.DTypeLike = None, copy: bool | None = None) -> Array:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         if copy is False:
             view: Array = np.asarray(self._value).view()
             view.flags.writeable = False
@@ -93,7 +95,9 @@ class EagerHandle(ArrayMethods):
     def __index__(self) -> int:
         if self._value.dtype.kind not in "iub" or self._value.shape:
             raise ArgumentTypeError(
-                f"a {self.type} cannot be an index or the length of a range()", where=describe(caller()), hint="use int(...)"
+                f"a {self.type} cannot be an index or the length of a range()",
+                where=describe(caller()),
+                hint="use int(...)",
             )
         return int(self._value)
 

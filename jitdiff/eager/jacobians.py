@@ -18,7 +18,10 @@ from jitdiff.ir.location import caller, describe
 def jacobian(
     recorder: Recorder, target: EagerHandle, sources: Sequence[EagerHandle], outer: Sequence[Recorder]
 ) -> list[Tensor | None]:
-    """Return the Jacobian of `target` by each source, of shape ``target.shape + source.shape``; None where not connected."""
+    """Return the Jacobian of `target` by each source, of shape ``target.shape + source.shape``.
+
+    It is None where they are not connected.
+    """
     seeds = np.eye(target.size, dtype=target.dtype).reshape(target.size, *target.shape)
     rows = [backward(recorder, [target], [_scalar(seed)], sources, outer) for seed in seeds]
     return [_stacked([row[k] for row in rows], x, (*target.shape, *x.shape), 0, outer) for k, x in enumerate(sources)]
@@ -37,7 +40,8 @@ def batch_jacobian(recorder: Recorder, target: EagerHandle, source: EagerHandle,
             raise ShapeError(f"batch_jacobian: Shape {x.shape} must have rank at least 2", where=describe(caller()))
     if target.shape[0] != source.shape[0]:
         raise ShapeError(
-            f"batch_jacobian: Need first dimension of target shape ({target.shape}) and source shape ({source.shape}) to match.",
+            f"batch_jacobian: Need first dimension of target shape ({target.shape}) and source shape ({source.shape}) "
+            "to match.",
             where=describe(caller()),
         )
     inner = target.shape[1:]
@@ -64,5 +68,6 @@ def _stacked(
     full = [tensor_of(np.zeros(source.shape, source.dtype)) if row is None else row for row in rows]
     if outer:
         with recording(outer):
-            return np.reshape(np.stack(full, axis=axis), shape)  # type: ignore[call-overload, no-any-return]
+            together: Any = np.stack(full, axis=axis)
+            return np.reshape(together, shape)  # type: ignore[return-value]
     return tensor_of(np.stack([row._value for row in full], axis=axis).reshape(shape))

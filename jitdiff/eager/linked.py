@@ -9,8 +9,8 @@ import numpy as np
 
 from jitdiff.ad import evaluate, replay
 from jitdiff.eager.convert import convert
-from jitdiff.eager.recorder import Step, active
 from jitdiff.eager.handle import EagerHandle
+from jitdiff.eager.recorder import Step, active
 from jitdiff.eager.tensor import Tensor, plain, record, tensor_of
 from jitdiff.eager.traced import filled
 from jitdiff.errors import ShapeError
@@ -70,7 +70,9 @@ def _checked(name: str, k: int, ct: Any, x: Any) -> Any:
         return None
     ct = ct if isinstance(ct, EagerHandle | Tracer) else convert(ct)
     if ct.shape != x.shape:
-        raise ShapeError(f"{name}: its rule gave a gradient of shape {ct.shape} for argument {k}, which has shape {x.shape}")
+        raise ShapeError(
+            f"{name}: its rule gave a gradient of shape {ct.shape} for argument {k}, which has shape {x.shape}"
+        )
     return ct
 
 

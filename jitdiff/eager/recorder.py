@@ -30,7 +30,13 @@ class Step:
     __slots__ = ("args", "attrs", "op", "outs", "result", "values")
 
     def __init__(
-        self, op: Op, args: Sequence[Any], attrs: Mapping[str, Any], outs: Sequence[Any], values: Sequence[Any], result: Any
+        self,
+        op: Op,
+        args: Sequence[Any],
+        attrs: Mapping[str, Any],
+        outs: Sequence[Any],
+        values: Sequence[Any],
+        result: Any,
     ) -> None:
         self.op = op
         self.args = args
@@ -156,4 +162,3 @@ def around(references: References) -> list[Recorder]:
     now = _active.recorders
     remembered = [r for ref in references if (r := ref()) is not None and r.known and r not in now]
     return [*remembered, *now]
-

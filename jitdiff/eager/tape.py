@@ -10,12 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from jitdiff.eager.arguments import UnconnectedGradients, is_zero, leaves_and_paths, output_gradients_for, tensors_in, unflatten
+from jitdiff.eager.arguments import (
+    UnconnectedGradients,
+    is_zero,
+    leaves_and_paths,
+    output_gradients_for,
+    tensors_in,
+    unflatten,
+)
 from jitdiff.eager.backward import backward
-from jitdiff.eager.linked import zeros_like
-from jitdiff.eager.recorder import Recorder, References, active, around, recording, remember, start, stop
 from jitdiff.eager.handle import EagerHandle
 from jitdiff.eager.jacobians import batch_jacobian, jacobian
+from jitdiff.eager.linked import zeros_like
+from jitdiff.eager.recorder import Recorder, References, active, around, recording, remember, start, stop
 from jitdiff.eager.tensor import Tensor, tensor_of
 from jitdiff.eager.traced import TraceSpan
 from jitdiff.eager.variable import Variable, in_order
@@ -63,7 +70,17 @@ class GradientTape:
     jd.Tensor(18.0, shape=(), dtype=float64)
     """
 
-    __slots__ = ("__weakref__", "_entered", "_outer", "_persistent", "_recorder", "_recording", "_span", "_used", "_variables")
+    __slots__ = (
+        "__weakref__",
+        "_entered",
+        "_outer",
+        "_persistent",
+        "_recorder",
+        "_recording",
+        "_span",
+        "_used",
+        "_variables",
+    )
 
     def __init__(self, persistent: bool = False, watch_accessed_variables: bool = True) -> None:
         self._recorder = Recorder(takes_variables=watch_accessed_variables)
@@ -86,10 +103,12 @@ class GradientTape:
         self._outer = remember()
         start(self._recorder)
         self._span = self._span or TraceSpan.now()
-        self._recorder.trace = self._span and self._span.builder.root
+        self._recorder.trace = self._span.builder.root if self._span else None
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._recording:
             self._stop()
 
@@ -324,7 +343,9 @@ class GradientTape:
     def _concrete(self, target: Any) -> Any:
         if isinstance(target, Tracer):
             raise TracingError(
-                "a Jacobian by a tape inside a compiled function", where=describe(caller()), hint="use jd.jacobian there"
+                "a Jacobian by a tape inside a compiled function",
+                where=describe(caller()),
+                hint="use jd.jacobian there",
             )
         return target
 
@@ -332,8 +353,8 @@ class GradientTape:
         """Return the recorders that the gradient's own computation is recorded on; stop recording unless persistent."""
         if self._recording and self._persistent:
             warnings.warn(
-                f"Calling GradientTape.{call} on a persistent tape inside its context is significantly less efficient than "
-                "calling it outside the context: it records the operations of the gradient on the tape. Only do so to "
+                f"Calling GradientTape.{call} on a persistent tape inside its context is significantly less "
+                "efficient than calling it outside the context: it records the operations of the gradient on the tape. Only do so to "
                 "differentiate the gradient itself.",
                 TapeWarning,
                 stacklevel=4,
@@ -366,11 +387,23 @@ class GradientTape:
         recorder = self._recorder
         variables = len(self.watched_variables())
         tensors = sum(isinstance(x, Tensor) for x in recorder.leaves)
-        arrays = {id(v): v.nbytes for s in recorder.steps for v in (*s.values, *(o._value for o in s.outs)) if hasattr(v, "nbytes")}
-        state = "recording" if self._recording else "used" if self._used else "not recording" if self._entered else "not entered"
+        arrays = {
+            id(v): v.nbytes
+            for s in recorder.steps
+            for v in (*s.values, *(o._value for o in s.outs))
+            if hasattr(v, "nbytes")
+        }
+        state = (
+            "recording"
+            if self._recording
+            else "used"
+            if self._used
+            else "not recording"
+            if self._entered
+            else "not entered"
+        )
         kind = "persistent, " if self._persistent else ""
         return (
             f"<jd.GradientTape: {kind}{state}, {len(recorder.steps)} ops, {sum(arrays.values())} bytes, "
             f"watching {tensors} tensors and {variables} variables>"
         )
-

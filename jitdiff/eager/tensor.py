@@ -65,7 +65,7 @@ class Tensor(EagerHandle):
 
     def __array_function__(self, func: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
         if func in _TELLING and func not in FUNCTIONS:
-            args, kwargs = optree.tree_map(lambda x: x._value if isinstance(x, EagerHandle) else x, (args, kwargs))
+            args, kwargs = optree.tree_map(_value_of, [args, kwargs])  # type: ignore[arg-type]
             return func(*args, **kwargs)
         return super().__array_function__(func, types, args, kwargs)
 
@@ -97,6 +97,11 @@ _TELLING = frozenset(
     }
 )  # fmt: skip
 """NumPy functions that tell something about arrays and give nothing to differentiate: they run on the numbers."""
+
+
+def _value_of(x: Any) -> Any:
+    return x._value if isinstance(x, EagerHandle) else x
+
 
 _new = object.__new__
 _ndarray = np.ndarray

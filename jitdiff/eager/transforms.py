@@ -10,8 +10,8 @@ import numpy as np
 from jitdiff.eager.backward import backward
 from jitdiff.eager.convert import convert
 from jitdiff.eager.forward import Pusher
-from jitdiff.eager.recorder import Recorder, active, around, remember, started
 from jitdiff.eager.handle import EagerHandle
+from jitdiff.eager.recorder import Recorder, active, around, remember, started
 from jitdiff.eager.tensor import Tensor, fresh, tensor_of
 from jitdiff.errors import ArgumentError, ShapeError
 from jitdiff.ir.location import caller, describe
@@ -97,7 +97,9 @@ def jvp(fun: Function, leaves: Sequence[Any], tangents: Sequence[Any]) -> tuple[
     with started(pusher):
         outs = [convert(out) for out in fun(list(inputs))]
     found = [pusher.tangent(out) for out in outs]
-    return _returned(outs, as_tensors, active(), outs), _returned(found, as_tensors, active(), list(pusher.tangents.values()))
+    return _returned(outs, as_tensors, active(), outs), _returned(
+        found, as_tensors, active(), list(pusher.tangents.values())
+    )
 
 
 def _has_handles(leaves: Sequence[Any]) -> bool:
@@ -119,13 +121,16 @@ def _seeds(given: Sequence[Any], values: Sequence[Tensor]) -> list[tuple[Tensor,
         seed = convert(g)
         if seed.shape != value.shape:
             raise ShapeError(
-                f"a cotangent or tangent of shape {seed.shape} for a value of shape {value.shape}", where=describe(caller())
+                f"a cotangent or tangent of shape {seed.shape} for a value of shape {value.shape}",
+                where=describe(caller()),
             )
         pairs.append((value, convert(seed, value.dtype)))
     return pairs
 
 
-def _returned(found: Sequence[Tensor | None], handles: bool, outer: Sequence[Recorder], held: Sequence[Any]) -> list[Any]:
+def _returned(
+    found: Sequence[Tensor | None], handles: bool, outer: Sequence[Recorder], held: Sequence[Any]
+) -> list[Any]:
     """Return Tensors if they may matter to someone around, otherwise fresh arrays that share nothing with `held`."""
     taken = {id(x._value) for x in held}
     results: list[Any] = []

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from jitdiff.eager.convert import numbers
-from jitdiff.eager.recorder import Step, active
 from jitdiff.eager.handle import EagerHandle
 from jitdiff.eager.operands import captured
+from jitdiff.eager.recorder import Step, active
 from jitdiff.eager.tensor import Tensor, fresh, tensor_of
 from jitdiff.errors import DtypeError, ShapeError, TracingError
 from jitdiff.ir.builder import current_builder
@@ -52,7 +52,7 @@ class Variable(EagerHandle):
     __slots__ = ("__weakref__", "_current", "name", "order", "trainable")
 
     def __init__(
-        self, initial_value: Any, trainable: bool = True, name: str | None = None, dtype: npt.DTypeLike = None
+        self, initial_value: Any, trainable: bool = True, name: str | None = None, dtype: npt.DTypeLike | None = None
     ) -> None:
         if callable(initial_value) and not isinstance(initial_value, EagerHandle):
             initial_value = initial_value()
