@@ -151,7 +151,7 @@ class custom_vjp:  # noqa: N801
         if not isinstance(found, tuple | list) or len(found) != len(differentiable):
             raise ArgumentTypeError(
                 f"{self.name}: its bwd has to return a tuple of {len(differentiable)}, one cotangent for each "
-                f" returned {_described(found)}"
+                f"argument; it returned {_described(found)}"
             )
         by_argument = dict(zip(differentiable, found, strict=True))
         leaves: list[Any] = []

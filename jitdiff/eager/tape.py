@@ -353,9 +353,9 @@ class GradientTape:
         """Return the recorders that the gradient's own computation is recorded on; stop recording unless persistent."""
         if self._recording and self._persistent:
             warnings.warn(
-                f"Calling GradientTape.{call} on a persistent tape inside its context is significantly less "
-                "efficient than calling it outside the context: it records the operations of the gradient on the tape. Only do so to "
-                "differentiate the gradient itself.",
+                f"Calling GradientTape.{call} on a persistent tape inside its context is significantly less efficient "
+                "than calling it outside the context: it records the operations of the gradient on the tape. Only do "
+                "so to differentiate the gradient itself.",
                 TapeWarning,
                 stacklevel=4,
             )
