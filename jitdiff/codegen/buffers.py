@@ -81,7 +81,7 @@ class _Uses:
                     for name, span in self.spans.items():
                         inside = before.get(name) != span
                         if inside and stmt not in self.buffers[name].scope:
-                            self._note(name, start, self._position)
+                            self._note(name, start, self._position - 1)
 
     def _note(self, name: str, low: int, high: int) -> None:
         old = self.spans.get(name, (low, high))

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from jitdiff.codegen.ranges import Ranges
 from jitdiff.codegen.terms import Extents, canonical
 from jitdiff.codegen.text import literal, typed
 from jitdiff.errors import UnsupportedError
@@ -20,6 +21,7 @@ from jitdiff.ops.emission import Element, Emission, Index, Site, Write
 from jitdiff.ops.table import Op
 
 TOKEN = re.compile(r"_e(\d+)_")
+_CHECK = re.compile(r"check_index\((_e(\d+)_), .*\)")
 _NAMES = re.compile(r"[A-Za-z_]\w*")
 
 At = tuple[str, ...]
@@ -92,23 +94,36 @@ class Elements:
         Loop variables, outermost first.
     extents : mapping
         Their numbers of values.
+    ranges : Ranges
+        Bounds of scalars.
     """
 
     variables: tuple[str, ...]
     extents: Extents
+    ranges: Ranges
     nodes: list[Node] = field(default_factory=list)
     _ids: dict[object, int] = field(default_factory=dict)
     _defined: set[int] = field(default_factory=set)
 
     def at(self, atom: Atom, index: Index) -> int:
         """Return the element of `atom` at `index`."""
-        where = tuple(canonical(t, self.extents) for t in index)
+        where = self.index(index, atom.shape)
         key = (atom.key if isinstance(atom, Const) else atom, where)
         found = self._ids.get(key)
         if found is None:
             found = self._ids[key] = len(self.nodes)
             self.nodes.append(Node(atom, where, literal(atom) if isinstance(atom, Const) else ""))
         return found
+
+    def index(self, index: Index, shape: Shape) -> At:
+        """Return the normal form of an index into an array of this shape, without checks that cannot fail."""
+        return tuple(self._checked(canonical(t, self.extents), n) for t, n in zip(index, shape, strict=True))
+
+    def _checked(self, term: str, size: int | Dim) -> str:
+        match = _CHECK.fullmatch(term)
+        if match and self.ranges.inside(self.nodes[int(match[2])].atom, size):
+            return match[1]
+        return term
 
     def define(self, element: int, node: Apply) -> Node:
         """Give the element its expression, `node` being what computes its value."""
@@ -139,7 +154,7 @@ class Elements:
         def read(operand: int, index: Index) -> str:
             return f"_e{self.at(node.args[operand], index)}_"
 
-        target = tuple(canonical(t, self.extents) for t in write.target(at, read))
+        target = self.index(write.target(at, read), site.out.shape)
         return target, typed(write.value(at, read), site.out.dtype)
 
     def variables_of(self, text: str) -> frozenset[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from jitdiff.codegen.elements import At, Elements
+from jitdiff.codegen.elements import TOKEN, At, Elements
 from jitdiff.codegen.items import Plan
+from jitdiff.codegen.ranges import Ranges
 from jitdiff.codegen.text import BUILTINS, Stmt, literal
-from jitdiff.ir import Apply, ArrayType, Atom, Block, Const, Dim, Shape, Value, blocks_of, outs_of
+from jitdiff.ir import Apply, ArrayType, Atom, Block, Const, Dim, For, Shape, Value, blocks_of, outs_of
 from jitdiff.ir.printer import Namer
 from jitdiff.ops.table import OPS
 
@@ -91,6 +92,8 @@ class Program:
         Values that are kept in a place; the others are computed where they are needed.
     places : dict
         Where stored values are kept.
+    trips : dict
+        Indices of counted loops, each with the number of trips.
     buffers : list
         Arrays to allocate.
     ties : list
@@ -105,6 +108,7 @@ class Program:
     definitions: dict[Value, Apply] = field(default_factory=dict)
     stored: set[Value] = field(default_factory=set)
     places: dict[Value, Place] = field(default_factory=dict)
+    trips: dict[Value, Atom] = field(default_factory=dict)
     buffers: list[Buffer] = field(default_factory=list)
     ties: list[tuple[str, str]] = field(default_factory=list)
     symbols: set[str] = field(default_factory=set)
@@ -120,6 +124,9 @@ class Program:
                 values += outs_of(node)
                 if isinstance(node, Apply):
                     self.definitions.update(dict.fromkeys(node.outs, node))
+                if isinstance(node, For):
+                    self.trips[node.body.params[0]] = node.trip
+        self.ranges = Ranges(self.definitions, self.trips)
         self.order = {value: k for k, value in enumerate(values)}
         mentioned = {s for v in values for d in v.shape if isinstance(d, Dim) for s in d.symbols}
         reserved = BUILTINS | _RESERVED | frozenset(OPS) | mentioned
@@ -133,7 +140,7 @@ class Program:
         found = self.spaces.get(space)
         if found is None:
             variables = tuple(self.loops[: len(space)])
-            found = self.spaces[space] = Elements(variables, dict(zip(variables, space, strict=True)))
+            found = self.spaces[space] = Elements(variables, dict(zip(variables, space, strict=True)), self.ranges)
         return found
 
     def scalar(self, value: Value, fallback: str = "t") -> Place:
@@ -153,7 +160,7 @@ class Program:
             wish = ""
             if isinstance(atom, Value):
                 name = self.places[atom].name if atom in self.places else atom.name
-                tail = "".join(c for term in index for c in term if c.isalnum())
+                tail = "".join(c for term in index for c in term if c.isalnum()) if not TOKEN.search(str(index)) else ""
                 wish = f"{name}_{tail}" if name and tail and len(tail) < 8 else ""
             self.locals[key] = self.names.fresh(wish)
         return self.locals[key]

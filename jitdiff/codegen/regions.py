@@ -54,7 +54,7 @@ def _assign(program: Program, pairs: list[tuple[Place, Atom]]) -> list[Stmt]:
     if not pairs:
         return []
     targets = ", ".join(place.whole for place, _ in pairs)
-    return [Stmt(normal(f"{targets} = {', '.join(program.text_of(atom) for _, atom in pairs)}"))]
+    return [Stmt(f"{targets} = {', '.join(program.text_of(atom) for _, atom in pairs)}")]
 
 
 class _Loop:
@@ -132,10 +132,15 @@ def _row(place: Place, index: str, stacked: Value) -> Place:
 
 def _bind_size(program: Program, node: For | While, text: str) -> list[Stmt]:
     """Return the statement that gives the symbolic number of rows of what a loop records its value."""
+    size = _unknown_size(program, node)
+    return [Stmt(f"{size} = {text}", node.loc)] if size else []
+
+
+def _unknown_size(program: Program, node: For | While) -> str:
+    """Return the symbol for the number of rows of what a loop records, if it gets its value from the loop."""
     size = node.stacked[0].shape[0] if node.stacked else None
-    if not isinstance(size, Dim) or str(size) in program.symbols or not str(size).isidentifier():
-        return []
-    return [Stmt(f"{size} = {text}", node.loc)]
+    known = not isinstance(size, Dim) or str(size) in program.symbols or not str(size).isidentifier()
+    return "" if known else str(size)
 
 
 def _while(program: Program, node: While, scope: tuple[Stmt, ...], emit_block: EmitBlock) -> list[Stmt]:
@@ -145,7 +150,10 @@ def _while(program: Program, node: While, scope: tuple[Stmt, ...], emit_block: E
     rows: list[Place] = []
     stmts: list[Stmt] = []
     if records:
-        count = program.scalar(node.count, "trips").name if node.count is not None else program.names.fresh("", "trips")
+        # The size of what is recorded and the number of trips are one name, if the size is not known yet.
+        size = _unknown_size(program, node)
+        name = program.scalar(node.count, "trips").name if node.count is not None and not size else size
+        count = name or program.names.fresh("", "trips")
         stmts.append(Stmt(f"{count} = 0", node.loc))
     for stacked in node.stacked:
         history = program.names.fresh(f"{stacked.name or 'rows'}_grown")
@@ -169,7 +177,6 @@ def _while(program: Program, node: While, scope: tuple[Stmt, ...], emit_block: E
     stmts.append(head)
     if node.count is not None:
         program.places[node.count] = Place(count, node.count.type)
-    stmts += _bind_size(program, node, count)
     for history, stacked in zip(histories, node.stacked, strict=True):
         name = program.names(stacked, "rows")
         program.places[stacked] = Place(name, stacked.type)

@@ -131,7 +131,8 @@ class Scheduler:
                 bases = [base_of(program, a, emission.transposable) for a in node.args]
                 return [(b, None) for b in bases if isinstance(b, Value)]
             case Region(node=node):
-                free = [*args_of(node), *free_values(*blocks_of(node))]
+                # The initial values that are arrays are read by the copies of them.
+                free = [*(a for a in args_of(node) if a.shape == ()), *free_values(*blocks_of(node))]
                 return [(b, None) for a in free if isinstance(a, Value) for b in self._bases(a)]
 
     def _bases(self, value: Value) -> Iterator[Value]:
@@ -238,7 +239,9 @@ class Scheduler:
             return False
         if old in self.owned:
             return self.block.results[self.owned.index(old)] is not old
-        return old in self.makers and old not in self.block.results
+        node = self.made.get(old)
+        grown = isinstance(node, While) and old in node.stacked
+        return old in self.makers and old not in self.block.results and not grown
 
     def _may_stand_with(self, reader: Item, writer: Item, old: Value) -> bool:
         """Tell whether, in one nest, each point reads `old` only where that point then writes."""
