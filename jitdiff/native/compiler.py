@@ -25,6 +25,7 @@ from numba.np.numpy_support import from_dtype
 import jitdiff as jd
 from jitdiff.ir import ArrayType, Emitted
 from jitdiff.native import vecmath
+from jitdiff.native.fortran import LARGE_INTEGERS
 
 # Never nnan or ninf: NaN and inf behave as in NumPy.
 FASTMATH = frozenset({"reassoc", "contract", "arcp", "nsz"})
@@ -54,7 +55,7 @@ def _surroundings() -> tuple[str, ...]:
     # As Numba sees it, so that NUMBA_CPU_NAME and NUMBA_CPU_FEATURES count.
     processor = map(str, cpu_target.target_context.codegen().magic_tuple())
     options = (f"{name}={getattr(numba.config, name, None)}" for name in _NUMBA_SETTINGS)
-    return (*versions, *processor, vecmath.fingerprint(), *options, own)
+    return (*versions, *processor, vecmath.fingerprint(), str(LARGE_INTEGERS), *options, own)
 
 
 def signature(params: tuple[ArrayType, ...]) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""Numba's extension decorators, with types."""
+"""Numba's tools for extensions, with types."""
 
 from __future__ import annotations
 
@@ -6,13 +6,23 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numpy as np
-from numba.core import types
+from numba.core import cgutils, types
+from numba.core.imputils import impl_ret_borrowed
 from numba.extending import lower_builtin, type_callable
 from numba.extending import overload as numba_overload
 from numba.extending import register_jitable as numba_register_jitable
+from numba.np import arrayobj
 from numba.np.numpy_support import as_dtype, from_dtype
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_lower_builtin: Callable[..., Any] = lower_builtin
+make_array: Callable[..., Any] = arrayobj.make_array
+populate_array: Callable[..., Any] = arrayobj.populate_array
+borrowed: Callable[..., Any] = impl_ret_borrowed
+unpack_tuple: Callable[..., Any] = cgutils.unpack_tuple
+stored: Callable[..., Any] = cgutils.alloca_once_value
+inserted_function: Callable[..., Any] = cgutils.get_or_insert_function
 
 FLOATS = (types.float32, types.float64)
 
@@ -37,13 +47,12 @@ def overload(function: Callable[..., Any]) -> Callable[[F], F]:
 
 def typed(function: Callable[..., Any]) -> Callable[[F], F]:
     """Say which types `function` maps to which: the decorated makes a function of types from a context."""
-    decorator: Callable[[F], F] = type_callable(function)
-    return decorator
+    return cast(Callable[[F], F], type_callable(function))
 
 
 def lowered(function: Callable[..., Any], *args: Any) -> Callable[[F], F]:
     """Say how a call of `function` becomes LLVM instructions."""
-    decorator: Callable[[F], F] = lower_builtin(function, *args)
+    decorator: Callable[[F], F] = _lower_builtin(function, *args)
     return decorator
 
 

@@ -9,11 +9,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba.core import cgutils, types
-from numba.core.imputils import impl_ret_borrowed
-from numba.np.arrayobj import make_array, populate_array
+from numba.core import types
 
-from jitdiff.native.extending import lowered, typed
+from jitdiff.native.extending import borrowed, lowered, make_array, populate_array, typed, unpack_tuple
 
 _BEYOND = "an array ends beyond its workspace"
 
@@ -100,7 +98,7 @@ def _lower_seen_as(context: Any, builder: Any, signature: Any, args: Any) -> Any
 
 
 def _sizes(context: Any, builder: Any, kinds: Any, shape: Any) -> list[Any]:
-    values = cgutils.unpack_tuple(builder, shape, len(kinds))
+    values = unpack_tuple(builder, shape, len(kinds))
     return [context.cast(builder, value, kind, types.intp) for value, kind in zip(values, kinds, strict=True)]
 
 
@@ -129,4 +127,4 @@ def _over(context: Any, builder: Any, array_type: Any, parent: Any, data: Any, s
         meminfo=parent.meminfo,
         parent=parent.parent,
     )
-    return impl_ret_borrowed(context, builder, array_type, array._getvalue())
+    return borrowed(context, builder, array_type, array._getvalue())

@@ -51,6 +51,7 @@ from jitdiff.native.runtime.products import dot, matmul
 from jitdiff.native.runtime.scans import argmax, argmin, cumprod, cumsum, recurrence
 from jitdiff.native.runtime.special import digamma, gammaln, polygamma
 from jitdiff.native.signals import NotMine, WorkspaceTooSmall
+from jitdiff.native.views import buffer, seen_as
 
 __all__ = [
     "LinAlgError",
@@ -65,6 +66,7 @@ __all__ = [
     "arctanh",
     "argmax",
     "argmin",
+    "buffer",
     "cbrt",
     "ceil",
     "check_index",
@@ -99,6 +101,7 @@ __all__ = [
     "power",
     "recurrence",
     "rint",
+    "seen_as",
     "sign",
     "sin",
     "sinh",

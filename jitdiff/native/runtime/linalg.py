@@ -1,4 +1,4 @@
-"""Dense linear algebra: numpy.linalg in plain Python, the factorisations next door in compiled code.
+"""Dense linear algebra: numpy.linalg in plain Python, the same LAPACK routines in compiled code.
 
 Where NumPy raises LinAlgError, compiled code raises it with the same words.
 """
@@ -12,11 +12,18 @@ import numpy as np
 from numba.np.numpy_support import as_dtype
 
 from jitdiff.native.extending import floating, jitable, overload
+from jitdiff.native.fortran import Integer, getrf, getri, getrs, potrf
 from jitdiff.native.runtime.elementwise import log
-from jitdiff.native.runtime.factorisations import factor_cholesky, factor_lu, solve_lower, solve_upper
 from jitdiff.native.runtime.stacks import over_stack, over_stacks
 
 LinAlgError = np.linalg.LinAlgError
+
+_TRANSPOSED, _UPPER = ord("T"), ord("U")
+_INVERSION_BLOCK = 32
+_SINGULAR = "Singular matrix"
+_INDEFINITE = "Matrix is not positive definite"
+_NOT_SQUARE = "Last 2 dimensions of the array must be square"
+_NO_FIT = "the shapes of the matrices do not fit"
 
 
 def solve(a: Any, b: Any, out: Any) -> None:
@@ -56,48 +63,53 @@ def _filled(value: Any, out: Any) -> Any:
     return None
 
 
-@jitable
-def _check_square(a: Any, out: Any) -> None:
-    if a.shape[0] != a.shape[1]:
-        raise LinAlgError("Last 2 dimensions of the array must be square")
-    if out.shape[0] != a.shape[0] or out.shape[-1] != a.shape[0]:
-        raise ValueError("the result has another shape")
-
-
-@jitable
-def _solve_in_place(a: Any, x: Any) -> None:
-    n = a.shape[0]
-    lu = np.empty((n, n), x.dtype)
-    lu[:] = a
-    pivots = np.empty(n, np.intp)
-    if factor_lu(lu, pivots) == 0:
-        raise LinAlgError("Singular matrix")
-    for k in range(n):
-        pivot = pivots[k]
-        if pivot != k:
-            for j in range(x.shape[1]):
-                x[k, j], x[pivot, j] = x[pivot, j], x[k, j]
-    solve_lower(lu, x)
-    solve_upper(lu, x)
-
-
 @overload(solve)
 def _solve(a: Any, b: Any, out: Any) -> Any:
     if max(a.ndim, b.ndim) > 2:
         return over_stacks(solve, a.ndim, b.ndim)
+    dtype = as_dtype(out.dtype)
 
     def vector(a: Any, b: Any, out: Any) -> None:
-        _check_square(a, out)
-        if b.shape[0] != a.shape[0]:
-            raise ValueError("solve: the sides differ in length")
-        out[:] = b
-        _solve_in_place(a, out.reshape((out.shape[0], 1)))
+        n = a.shape[0]
+        if a.shape[1] != n:
+            raise LinAlgError(_NOT_SQUARE)
+        if b.shape[0] != n or out.shape[0] != n:
+            raise ValueError(_NO_FIT)
+        if n == 0:
+            return
+        lu = np.empty((n, n), dtype)
+        pivots = np.empty(n, Integer)
+        for i in range(n):
+            out[i] = b[i]
+            for j in range(n):
+                lu[i, j] = a[i, j]
+        # Rows here are columns to LAPACK: it factors the transposed matrix, and solves with the transpose of that.
+        if getrf((n, n, lu, n, pivots)) > 0:
+            raise LinAlgError(_SINGULAR)
+        getrs((_TRANSPOSED, n, 1, lu, n, pivots, out, n))
 
     def matrix(a: Any, b: Any, out: Any) -> None:
-        if out.shape != b.shape or a.shape[0] != a.shape[1] or b.shape[0] != a.shape[0]:
-            raise ValueError("solve: the shapes do not fit")
-        out[:] = b
-        _solve_in_place(a, out)
+        n, columns = b.shape
+        if a.shape[1] != a.shape[0]:
+            raise LinAlgError(_NOT_SQUARE)
+        if a.shape[0] != n or out.shape != b.shape:
+            raise ValueError(_NO_FIT)
+        if n * columns == 0:
+            return
+        lu = np.empty((n, n), dtype)
+        pivots = np.empty(n, Integer)
+        x = np.empty((columns, n), dtype)
+        for i in range(n):
+            for j in range(n):
+                lu[i, j] = a[i, j]
+            for j in range(columns):
+                x[j, i] = b[i, j]
+        if getrf((n, n, lu, n, pivots)) > 0:
+            raise LinAlgError(_SINGULAR)
+        getrs((_TRANSPOSED, n, columns, lu, n, pivots, x, n))
+        for i in range(n):
+            for j in range(columns):
+                out[i, j] = x[j, i]
 
     return vector if b.ndim == 1 else matrix
 
@@ -106,13 +118,24 @@ def _solve(a: Any, b: Any, out: Any) -> Any:
 def _inv(a: Any, out: Any) -> Any:
     if a.ndim > 2:
         return over_stack(inv)
+    dtype = as_dtype(out.dtype)
 
     def implementation(a: Any, out: Any) -> None:
-        _check_square(a, out)
-        out[:] = 0.0
-        for i in range(out.shape[0]):
-            out[i, i] = 1.0
-        _solve_in_place(a, out)
+        n = a.shape[0]
+        if a.shape[1] != n:
+            raise LinAlgError(_NOT_SQUARE)
+        if out.shape != a.shape:
+            raise ValueError(_NO_FIT)
+        if n == 0:
+            return
+        pivots = np.empty(n, Integer)
+        work = np.empty(_INVERSION_BLOCK * n, dtype)
+        for i in range(n):
+            for j in range(n):
+                out[i, j] = a[i, j]
+        if getrf((n, n, out, n, pivots)) > 0:
+            raise LinAlgError(_SINGULAR)
+        getri((n, out, n, pivots, work, work.size))
 
     return implementation
 
@@ -123,76 +146,81 @@ def _cholesky(a: Any, out: Any) -> Any:
         return over_stack(cholesky)
 
     def implementation(a: Any, out: Any) -> None:
-        _check_square(a, out)
-        out[:] = a
-        if not factor_cholesky(out):
-            raise LinAlgError("Matrix is not positive definite")
-        for i in range(out.shape[0]):
-            out[i, i + 1 :] = 0.0
+        n = a.shape[0]
+        if a.shape[1] != n:
+            raise LinAlgError(_NOT_SQUARE)
+        if out.shape != a.shape:
+            raise ValueError(_NO_FIT)
+        if n == 0:
+            return
+        for i in range(n):
+            for j in range(n):
+                out[i, j] = a[i, j] if j <= i else 0
+        # The lower triangle in rows is the upper one in LAPACK's columns.
+        if potrf((_UPPER, n, out, n)) > 0:
+            raise LinAlgError(_INDEFINITE)
 
     return implementation
 
 
 @jitable
-def _factored(a: Any, lu: Any) -> int:
-    if a.shape[0] != a.shape[1]:
-        raise LinAlgError("Last 2 dimensions of the array must be square")
-    lu[:] = a
-    return factor_lu(lu, np.empty(a.shape[0], np.intp))
+def _determinant(value: Any, diagonal: Any) -> Any:
+    return value * diagonal
 
 
 @jitable
-def _determinant(lu: Any, sign: Any) -> Any:
-    for i in range(lu.shape[0]):
-        sign *= lu[i, i]
-    return sign
+def _sign(value: Any, diagonal: Any) -> Any:
+    return -value if diagonal < 0 else value
 
 
 @jitable
-def _sign(lu: Any, sign: Any) -> Any:
-    for i in range(lu.shape[0]):
-        if lu[i, i] < 0.0:
-            sign = -sign
-    return sign
+def _logarithm(value: Any, diagonal: Any) -> Any:
+    return value + log(abs(diagonal))
 
 
-@jitable
-def _logarithm(lu: Any, sign: Any) -> Any:
-    # The sign counts as 0 but brings its dtype, which the logarithm shall have too.
-    total = sign * 0
-    for i in range(lu.shape[0]):
-        total += log(abs(lu[i, i]))
-    return total
-
-
-def _from_lu(function: Callable[..., Any], value_of: Callable[..., Any], singular: float) -> None:
-    """Compile `function` as `value_of` the LU factors of a matrix, or as `singular` if there are none."""
+def _from_diagonal(
+    function: Callable[..., Any], combine: Callable[..., Any], counts_swaps: bool, singular: float
+) -> None:
+    """Compile `function` as a fold over the diagonal of U, or as `singular` if there is a zero on it."""
 
     def matrix(kind: Any) -> Any:
         dtype = as_dtype(kind)
+        swapped, start = (-1, 1) if counts_swaps else (1, 0)
 
         def implementation(a: Any, out: Any = None) -> Any:
-            lu = np.empty(a.shape, dtype)
-            sign = _factored(a, lu)
-            return kind(singular) if sign == 0 else value_of(lu, kind(sign))
+            n = a.shape[0]
+            if a.shape[1] != n:
+                raise LinAlgError(_NOT_SQUARE)
+            value = kind(start)
+            if n > 0:
+                lu = np.empty((n, n), dtype)
+                pivots = np.empty(n, Integer)
+                for i in range(n):
+                    for j in range(n):
+                        lu[i, j] = a[i, j]
+                if getrf((n, n, lu, n, pivots)) > 0:
+                    return kind(singular)
+                for i in range(n):
+                    value = combine(value, lu[i, i])
+                    if pivots[i] != i + 1:
+                        value *= kind(swapped)
+            return value
 
         return implementation
 
     def stack(a: Any, out: Any = None) -> Any:
+        if a.shape[0] != out.shape[0]:
+            raise ValueError(_NO_FIT)
         for i in range(out.shape[0]):
             out[i] = function(a[i])
-
-    def stack_of_stacks(a: Any, out: Any = None) -> Any:
-        for i in range(out.shape[0]):
-            function(a[i], out[i])
 
     @overload(function)
     def _choose(a: Any, out: Any = None) -> Any:
         if a.ndim == 2:
             return matrix(floating(a.dtype))
-        return stack if a.ndim == 3 else stack_of_stacks
+        return stack if a.ndim == 3 else over_stack(function)
 
 
-_from_lu(det, _determinant, 0.0)
-_from_lu(slogdet_sign, _sign, 0.0)
-_from_lu(slogdet_logabsdet, _logarithm, -np.inf)
+_from_diagonal(det, _determinant, True, 0.0)
+_from_diagonal(slogdet_sign, _sign, True, 0.0)
+_from_diagonal(slogdet_logabsdet, _logarithm, False, -np.inf)

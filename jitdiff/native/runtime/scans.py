@@ -9,6 +9,7 @@ import numpy as np
 from numba.core import types
 
 from jitdiff.native.extending import jitable, overload
+from jitdiff.native.views import seen_as
 
 
 def cumsum(a: Any, axis: Any, out: Any) -> None:
@@ -96,8 +97,8 @@ def _scan(function: Callable[..., Any], combine: Callable[..., Any], start: int)
             if a.shape != out.shape:
                 raise ValueError("the result has another shape")
             before, length, after = _around(a.shape, axis)
-            x = contiguous(a).reshape((before, length, after))
-            y = out.reshape((before, length, after))
+            x = seen_as(contiguous(a), (before, length, after))
+            y = seen_as(out, (before, length, after))
             for i in range(before):
                 for j in range(after):
                     total = kind(start)
@@ -116,9 +117,9 @@ def _recurrence(a: Any, b: Any, axis: Any, out: Any) -> Any:
         if a.shape != out.shape or b.shape != out.shape:
             raise ValueError("the result has another shape")
         before, length, after = _around(out.shape, axis)
-        factors = contiguous_a(a).reshape((before, length, after))
-        terms = contiguous_b(b).reshape((before, length, after))
-        y = out.reshape((before, length, after))
+        factors = seen_as(contiguous_a(a), (before, length, after))
+        terms = seen_as(contiguous_b(b), (before, length, after))
+        y = seen_as(out, (before, length, after))
         for i in range(before):
             for j in range(after):
                 for k in range(length):
@@ -138,8 +139,8 @@ def _place(function: Callable[..., Any], precedes: Callable[..., Any]) -> None:
                 raise ValueError("attempt to get argmax or argmin of an empty sequence")
             if out.size != before * after:
                 raise ValueError("the result has another shape")
-            x = contiguous(a).reshape((before, length, after))
-            y = out.reshape((before, after))
+            x = seen_as(contiguous(a), (before, length, after))
+            y = seen_as(out, (before, after))
             for i in range(before):
                 for j in range(after):
                     best = 0
@@ -151,7 +152,7 @@ def _place(function: Callable[..., Any], precedes: Callable[..., Any]) -> None:
         def of_all(a: Any, axis: Any = None, out: Any = None) -> Any:
             if a.size == 0:
                 raise ValueError("attempt to get argmax or argmin of an empty sequence")
-            x = contiguous(a).reshape((a.size,))
+            x = seen_as(contiguous(a), (a.size,))
             best = 0
             for k in range(1, x.size):
                 if precedes(x[k], x[best]):
