@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -96,7 +97,7 @@ def _share(partial: Partial, masked: bool) -> Callable[[Sequence[Any], Any, Any]
     """Return the function of operands, result and cotangent that gives the cotangent times a partial derivative."""
     if callable(partial):
         if masked:
-            return lambda xs, y, g: OPS["multiply_no_nan"](g, partial(*xs, y))
+            return lambda xs, y, g: _multiply_masked(g, partial(*xs, y))
         return lambda xs, y, g: g * partial(*xs, y)
     if partial is None:
         return lambda xs, y, g: None
@@ -107,6 +108,11 @@ def _share(partial: Partial, masked: bool) -> Callable[[Sequence[Any], Any, Any]
     if partial == 0:
         return lambda xs, y, g: OPS["zeros_like"](g)
     return lambda xs, y, g: g * partial
+
+
+def _multiply_masked(g: Any, partial: Any) -> Any:
+    known = isinstance(partial, int | float) and math.isfinite(partial)
+    return g * partial if known else OPS["multiply_no_nan"](g, partial)
 
 
 def _broadcasting(template: str) -> Callable[[Index, Read, Site], str]:

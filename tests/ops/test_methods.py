@@ -148,9 +148,9 @@ def test_attributes():
 
 @worlds
 def test_ufuncs_take_lists(world):
-    same(world(lambda x: np.add(x, [1.0, 2.0, 3.0]), V), V + [1.0, 2.0, 3.0])
+    same(world(lambda x: np.add(x, [1.0, 2.0, 3.0]), V), np.add(V, [1.0, 2.0, 3.0]))
     same(world(lambda x: np.hypot([[1.0], [2.0]], x), V), np.hypot([[1.0], [2.0]], V))
-    same(world(lambda x: np.add(x, [x[0], 1.0, x[1]]), V), V + [V[0], 1.0, V[1]])
+    same(world(lambda x: np.add(x, [x[0], 1.0, x[1]]), V), np.add(V, [V[0], 1.0, V[1]]))
 
 
 @worlds
