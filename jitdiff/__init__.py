@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         vjp,
     )
     from jitdiff.eager import (
+        ForwardAccumulator,
         GradientTape,
         Tensor,
         UnconnectedGradients,
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "jitdiff.api": "Compiled check_grads compile grad hessian hvp jacfwd jacobian jacrev jvp stop_gradient "
     "value_and_grad vjp",
-    "jitdiff.eager": "GradientTape Tensor UnconnectedGradients Variable constant custom_gradient custom_jvp custom_vjp "
+    "jitdiff.eager": "ForwardAccumulator GradientTape Tensor UnconnectedGradients Variable constant custom_gradient custom_jvp custom_vjp "
     "grad_pass_through gradients_function implicit_gradients implicit_value_and_gradients make_vjp recompute_grad "
     "value_and_gradients_function",
     "jitdiff.frontend": "cond fori_loop map scan while_loop",
@@ -71,6 +72,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Compiled",
+    "ForwardAccumulator",
     "GradientTape",
     "Tensor",
     "UnconnectedGradients",

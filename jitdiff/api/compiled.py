@@ -7,15 +7,13 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Self, TypeVar, cast, overload
 
-import numpy as np
-
 from jitdiff import ad, codegen, passes
 from jitdiff.api import transforms
 from jitdiff.api.program import Program
 from jitdiff.api.specialisation import Options, Specialisation
 from jitdiff.api.tape_op import inlined, operation
 from jitdiff.errors import ArgumentError, ArgumentTypeError
-from jitdiff.frontend import Instance, Signature, unflatten
+from jitdiff.frontend import Instance, Signature, is_native, unflatten
 from jitdiff.ir import show
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
@@ -28,8 +26,17 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_DIRECT = frozenset({np.ndarray, float, int, np.float64, np.float32, np.int64, np.int32, np.bool_})
-"""Types of arguments that native code takes as they are."""
+
+MAX_PATIENCE = 1000
+"""Calls in a row of one program before it is tried first again, at most."""
+
+
+def _refuse(*_: Any) -> Any:
+    raise NotMine
+
+
+_NOTHING: tuple[Callable[..., Any], Callable[[Any], Any] | None] = (_refuse, None)
+"""What a function tries first that has nothing to try."""
 
 
 class Compiled(Generic[P, R]):
@@ -67,32 +74,46 @@ class Compiled(Generic[P, R]):
         )
         self._bound: tuple[Any, ...] = ()
         self._origin: tuple[Any, ...] | None = None
-        self._fast: dict[tuple[type, ...], Callable[..., Any]] = {}
+        self._fast = _NOTHING
+        self._streak = self._patience = 0
+        self._latest_found: Specialisation | None = None
         self._transformed: dict[Any, Compiled[..., Any]] = {}
         functools.update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return the result, computed by native code."""
         if not kwargs:
-            direct = self._fast.get(tuple(map(type, args)))
-            if direct is not None:
-                try:
-                    return cast(R, direct(*args))
-                except (NotMine, TypeError, OverflowError):
-                    pass
-        return cast(R, self._call(args, kwargs))
+            direct, finish = self._fast
+            try:
+                result = direct(*args)
+            except NotMine:
+                pass
+            except (TypeError, OverflowError):
+                self._missed()
+            else:
+                return result if finish is None else finish(result)  # type: ignore[no-any-return]
+        return self._call(args, kwargs)  # type: ignore[no-any-return]
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if current_builder() is not None:
             return self._function(*self._targets(args), **kwargs)
         args = self._bound + args
         leaves, layout = self._program.arrange(args, kwargs)
-        if any(isinstance(x, Handle) for x in leaves):
-            return self._on_tape(self._program.find(leaves, layout), leaves)
         found = self._program.find(leaves, layout)
-        if len(leaves) == len(found.traced_leaves) == len(args) and _DIRECT.issuperset(map(type, args)):
-            self._fast[tuple(map(type, args))] = found.direct
+        if any(isinstance(x, Handle) for x in leaves):
+            return self._on_tape(found, leaves)
+        if len(leaves) == len(found.traced_leaves) == len(args) and all(map(is_native, leaves)):
+            self._streak = self._streak + 1 if found is self._latest_found else 0
+            self._latest_found = found
+            if self._streak >= self._patience:
+                self._fast = found.direct(leaves), found.finish
         return found.call(leaves)
+
+    def _missed(self) -> None:
+        """Go the careful way until one program has taken enough calls in a row: being refused is the slowest way."""
+        self._fast = _NOTHING
+        self._streak = 0
+        self._patience = min(2 * self._patience + 1, MAX_PATIENCE)
 
     def _on_tape(self, found: Specialisation, leaves: Sequence[Any]) -> Any:
         if found.operation is None:
@@ -124,7 +145,7 @@ class Compiled(Generic[P, R]):
         clone: Compiled[..., Any] = object.__new__(Compiled)
         clone.__dict__.update(self.__dict__)
         clone._bound = bound
-        clone._fast = {}
+        clone._fast = _NOTHING
         return clone
 
     @overload

@@ -8,7 +8,7 @@ from typing import Any
 
 from optree import PyTreeSpec
 
-from jitdiff.api.specialisation import Options, Specialisation, sizes_of
+from jitdiff.api.specialisation import Options, Specialisation
 from jitdiff.errors import JitdiffError
 from jitdiff.frontend import Kind, Layout, NeedsStatic, Signature, Static, Traced, flatten_call, symbolic_kinds, trace
 from jitdiff.ir import ArrayType, NeedsConcreteSize
@@ -16,6 +16,9 @@ from jitdiff.ir.builder import building
 
 MAX_EXACT = 1024
 """Exact keys remembered for one function."""
+
+MAX_HISTORY = 8
+"""Calls looked at to see which sizes vary."""
 
 
 class Family:
@@ -101,18 +104,22 @@ class Program:
     def _in_family(self, family: Family, layout: Layout, kinds: tuple[Kind, ...]) -> Specialisation:
         shapes = list(_shapes(kinds))
         for known in family.symbolic:
-            if sizes_of(shapes, known.types_of_arguments) is not None:
+            if known.takes(shapes):
                 return known
         history = [*family.history, kinds]
         if family.history and not family.needs_numbers:
             found = self._symbolic(family, layout, history)
             if found is not None:
+                # The sizes seen before go there too from now on, so that calls of mixed sizes find one program.
+                for past in family.history:
+                    if found.takes(list(_shapes(past))):
+                        self._exact.pop((layout, past), None)
                 family.history = history
                 family.symbolic.append(found)
-                return found
+                if found.takes(shapes):
+                    return found
         made = self._made(trace_quietly(self.function, layout, kinds), self._reason(kinds))
-        if len(family.history) < 8:
-            family.history = history
+        family.history = history[-MAX_HISTORY:]
         return made
 
     def _symbolic(self, family: Family, layout: Layout, history: list[tuple[Kind, ...]]) -> Specialisation | None:
@@ -125,6 +132,8 @@ class Program:
             kinds, symbols = symbolic_kinds(history, layout.names, concrete)
             if not symbols or any(0 in shape for shape in _shapes(history[-1])):
                 family.needs_numbers = not symbols
+                return None
+            if any(known.traced.kinds == kinds for known in family.symbolic):
                 return None
             try:
                 traced = trace_quietly(self.function, layout, kinds)

@@ -10,12 +10,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from optree import PyTreeSpec
 
 from jitdiff import codegen, passes
 from jitdiff.config import settings
 from jitdiff.frontend import Traced, native, unflatten
 from jitdiff.ir import ArrayType, Block, Dim, Emitted, show
+from jitdiff.native.signals import NotMine
 from jitdiff.ops import Handle, Op
+from jitdiff.ops.sizes import size_conditions
 
 if TYPE_CHECKING:
     from jitdiff.native.kernel import Kernel
@@ -94,6 +97,18 @@ class Specialisation:
         """Types of the traced leaves."""
         return tuple(kind for kind in self.traced.kinds if isinstance(kind, ArrayType))
 
+    @cached_property
+    def size_conditions(self) -> frozenset[Dim]:
+        """What must be at least zero of the symbolic sizes, such as n - 3 where the program reads ``x[3:]``."""
+        return size_conditions(self.traced.block)
+
+    def takes(self, shapes: Sequence[Any]) -> bool:
+        """Whether the program is right for arguments of these shapes."""
+        sizes = sizes_of(shapes, self.types_of_arguments)
+        if sizes is None:
+            return False
+        return all(c.substitute(sizes) >= 0 for c in self.size_conditions if c.symbols <= sizes.keys())
+
     @property
     def is_symbolic(self) -> bool:
         """Whether it takes more than one size."""
@@ -110,32 +125,44 @@ class Specialisation:
 
     def flat(self, leaves: Sequence[Any]) -> tuple[Any, ...]:
         """Return the flat results on the traced leaves, as NumPy arrays and scalars."""
-        result = self.kernel.call(*map(native, leaves), *self.captured())
+        result = self._run(leaves)
         results = result if len(self.types) > 1 else (result,)
         return tuple(r if t.shape else t.dtype.type(r) for r, t in zip(results, self.types, strict=True))
 
+    def _run(self, leaves: Sequence[Any]) -> Any:
+        arguments = list(map(native, leaves))
+        if self.block.captured:
+            arguments += self.captured()
+        return self.kernel.call(*arguments)
+
     def call(self, leaves: Sequence[Any]) -> Any:
         """Return the result on all leaves of a call, as the function nests it."""
-        return unflatten(self.traced.out_spec, self.flat([leaves[k] for k in self.traced_leaves]))
+        result = self._run([leaves[k] for k in self.traced_leaves])
+        return result if self.finish is None else self.finish(result)
+
+    def direct(self, leaves: Sequence[Any]) -> Callable[..., Any]:
+        """Return the function from native leaves like these to the flat results, with as little in between as can be.
+
+        It raises NotMine or TypeError for other leaves. Native code tells arrays apart; scalars, which it would
+        convert, are told apart here.
+        """
+        call: Callable[..., Any] = self.kernel.call
+        if self.block.captured:
+            call = _with_captured(call, self.captured)
+        scalars = [(k, type(x)) for k, x in enumerate(leaves) if not isinstance(x, np.ndarray)]
+        return _checked(call, scalars, len(leaves)) if scalars else call
 
     @cached_property
-    def direct(self) -> Callable[..., Any]:
-        """The function from native leaves to the nested result, with as little in between as can be."""
-        call = self.kernel.call
-        if self.block.captured:
-            kernel_call, captured = call, self.captured
-
-            def call(*leaves: Any) -> Any:
-                return kernel_call(*leaves, *captured())
-
-        return _finished(call, self.types, self.traced.out_spec)
+    def finish(self) -> Callable[[Any], Any] | None:
+        """The function from flat results to the nested result; None if there is nothing to do."""
+        return _finish(self.types, self.traced.out_spec)
 
     def bytes_for(self, leaves: Sequence[Any]) -> int:
         """Return the bytes of workspace and results of a call."""
         sizes = sizes_of([np.shape(x) for x in leaves], self.types_of_arguments)
         assert sizes is not None
-        counts = [n.substitute(sizes) if isinstance(n := t.size, Dim) else int(n) for t in self.types]
-        return self.emitted.workspace + sum(n * t.dtype.itemsize for n, t in zip(counts, self.types, strict=True))
+        counts: list[Any] = [n.substitute(sizes) if isinstance(n := t.size, Dim) else n for t in self.types]
+        return self.emitted.workspace + sum(int(n) * t.dtype.itemsize for n, t in zip(counts, self.types, strict=True))
 
     def header(self) -> str:
         """Return the typed signature."""
@@ -155,31 +182,48 @@ class Specialisation:
         return f"{self.header()}: {self.reason}; {self.state()}"
 
 
-def _finished(call: Callable[..., Any], types: Sequence[ArrayType], spec: Any) -> Callable[..., Any]:
-    """Return `call` with NumPy scalars made of Python's, and results nested."""
-    scalars = [None if t.shape else t.dtype.type for t in types]
-    is_leaf = spec.is_leaf()
-    if is_leaf and len(scalars) == 1:
-        scalar = scalars[0]
-        if scalar is None:
-            return call
-        return lambda *leaves: scalar(call(*leaves))
-    if spec.type is tuple and len(scalars) == 2 and spec.num_nodes == 3:
-        first, second = scalars
-        if first is not None and second is None:
+def _with_captured(call: Callable[..., Any], captured: Callable[[], list[Any]]) -> Callable[..., Any]:
+    return lambda *leaves: call(*leaves, *captured())
 
-            def value_and_array(*leaves: Any) -> Any:
-                value, array = call(*leaves)
-                return first(value), array
 
-            return value_and_array
-    single = len(scalars) == 1
+def _checked(call: Callable[..., Any], scalars: Sequence[tuple[int, type]], count: int) -> Callable[..., Any]:
+    if len(scalars) == count == 1:
+        ((_, only),) = scalars
 
-    def nested(*leaves: Any) -> Any:
-        results = call(*leaves)
-        if single:
-            results = (results,)
-        return unflatten(spec, [r if s is None else s(r) for r, s in zip(results, scalars, strict=True)])
+        def checked(x: Any) -> Any:
+            if type(x) is only:
+                return call(x)
+            raise NotMine
+
+        return checked
+
+    def all_checked(*leaves: Any) -> Any:
+        if len(leaves) == count:
+            for k, kind in scalars:
+                if type(leaves[k]) is not kind:
+                    break
+            else:
+                return call(*leaves)
+        raise NotMine
+
+    return all_checked
+
+
+def _finish(types: Sequence[ArrayType], spec: PyTreeSpec) -> Callable[[Any], Any] | None:
+    kinds = [None if t.shape else t.dtype.type for t in types]
+    first = kinds[0]
+    if spec.is_leaf():
+        return first
+    flat_tuple = spec.type is tuple and spec.num_nodes == len(types) + 1
+    if flat_tuple and len(types) > 1 and not any(kinds):
+        return None
+    if flat_tuple and len(types) == 2 and first is not None and kinds[1] is None:
+        # A value and its gradient.
+        return lambda results: (first(results[0]), results[1])
+
+    def nested(results: Any) -> Any:
+        flat = results if len(kinds) > 1 else (results,)
+        return unflatten(spec, [r if kind is None else kind(r) for r, kind in zip(flat, kinds, strict=True)])
 
     return nested
 

@@ -2,7 +2,7 @@
 
 from jitdiff.frontend.control import cond, fori_loop, map, scan, while_loop
 from jitdiff.frontend.layout import Layout, Signature, flatten_call
-from jitdiff.frontend.leaves import Kind, Static, kind_of, native
+from jitdiff.frontend.leaves import Kind, Static, is_native, kind_of, native
 from jitdiff.frontend.trace import NeedsStatic, Traced, symbolic_kinds, trace
 from jitdiff.frontend.trees import Instance, flatten, leaf_names, tree_map, unflatten
 
@@ -18,6 +18,7 @@ __all__ = [
     "flatten",
     "flatten_call",
     "fori_loop",
+    "is_native",
     "kind_of",
     "leaf_names",
     "map",

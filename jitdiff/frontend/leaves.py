@@ -6,6 +6,7 @@ are static. Everything else that can be hashed is static.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -122,6 +123,22 @@ def kind_of(x: Any, name: str = "", *, static: bool = False) -> Kind:
     return Static(x, name)
 
 
+_SCALARS = frozenset({float, int, *(np.dtype(name).type for name in _NAMES.split())})
+
+
+def is_native(x: Any) -> bool:
+    """Say whether native code takes a leaf as it is.
+
+    Examples
+    --------
+    >>> is_native(np.ones(3)), is_native(np.ones((2, 3)).T), is_native(np.float64(1.0)), is_native([1.0])
+    (True, False, True, False)
+    """
+    if type(x) is np.ndarray:
+        return x.ndim > 0 and x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative
+    return type(x) in _SCALARS
+
+
 def native(x: Any) -> Any:
     """Return a traced leaf as native code takes it: a scalar, or an array in C order and native bytes.
 
@@ -130,27 +147,23 @@ def native(x: Any) -> Any:
     >>> native(np.array(2.0)), native(np.ones((2, 3)).T).flags.c_contiguous
     (np.float64(2.0), True)
     """
-    cls = type(x)
-    if cls is float or cls is int:
+    if is_native(x):
         return x
-    if cls is not np.ndarray:
-        if isinstance(x, np.generic):
-            return x
-        x = np.asarray(x)
-    if x.ndim == 0:
-        return x[()]
-    if x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative:
-        return x
-    return np.require(x, x.dtype.newbyteorder("="), ("C", "ALIGNED"))
+    x = np.asarray(x)
+    return x[()] if x.ndim == 0 else np.require(x, x.dtype.newbyteorder("="), ("C", "ALIGNED"))
 
 
 def _array_type(x: Any, name: str) -> ArrayType:
-    dtype = x.dtype
-    if dtype not in _DTYPES:
-        dtype = dtype.newbyteorder("=")
-        if dtype not in _DTYPES:
-            raise _unsupported_dtype(str(dtype), name)
-    return ArrayType(dtype, x.shape)
+    found = _type_of_array(x.dtype, x.shape)
+    if found is None:
+        raise _unsupported_dtype(str(x.dtype), name)
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _type_of_array(dtype: np.dtype[Any], shape: tuple[int, ...]) -> ArrayType | None:
+    dtype = dtype.newbyteorder("=")
+    return ArrayType(dtype, shape) if dtype in _DTYPES else None
 
 
 def _unsupported_dtype(dtype: str, name: str) -> DtypeError:
