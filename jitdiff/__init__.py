@@ -59,8 +59,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "jitdiff.api": "Compiled check_grads compile grad hessian hvp jacfwd jacobian jacrev jvp stop_gradient "
     "value_and_grad vjp",
-    "jitdiff.eager": "ForwardAccumulator GradientTape Tensor UnconnectedGradients Variable constant custom_gradient custom_jvp custom_vjp "
-    "grad_pass_through gradients_function implicit_gradients implicit_value_and_gradients make_vjp recompute_grad "
+    "jitdiff.eager": "ForwardAccumulator GradientTape Tensor UnconnectedGradients Variable constant custom_gradient "
+    "custom_jvp custom_vjp grad_pass_through gradients_function implicit_gradients implicit_value_and_gradients make_vjp recompute_grad "
     "value_and_gradients_function",
     "jitdiff.frontend": "cond fori_loop map scan while_loop",
 }
@@ -72,6 +72,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Compiled",
+    "ForwardAccumulator",
     "ForwardAccumulator",
     "GradientTape",
     "Tensor",
