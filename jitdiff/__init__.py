@@ -60,8 +60,8 @@ _HOMES = {
     "jitdiff.api": "Compiled check_grads compile grad hessian hvp jacfwd jacobian jacrev jvp stop_gradient "
     "value_and_grad vjp",
     "jitdiff.eager": "ForwardAccumulator GradientTape Tensor UnconnectedGradients Variable constant custom_gradient "
-    "custom_jvp custom_vjp grad_pass_through gradients_function implicit_gradients implicit_value_and_gradients make_vjp recompute_grad "
-    "value_and_gradients_function",
+    "custom_jvp custom_vjp grad_pass_through gradients_function implicit_gradients implicit_value_and_gradients make_vjp "
+    "recompute_grad value_and_gradients_function",
     "jitdiff.frontend": "cond fori_loop map scan while_loop",
 }
 # What needs Numba or takes time to import is imported when it is first used.

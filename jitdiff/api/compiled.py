@@ -181,12 +181,17 @@ class Compiled(Generic[P, R]):
         return tuple(self._program.specialisations)
 
     def _latest(self) -> Specialisation:
-        if not self._program.specialisations:
-            raise ArgumentError(
-                f"{self.__name__} has no program yet: it is traced when it is called",
-                hint=f"call it, or {self.__name__}.warmup(*args)",
-            )
-        return self._program.specialisations[-1]
+        if self._program.specialisations:
+            return self._program.specialisations[-1]
+        for each in self._transformed.values():
+            # Its gradient may have been called, which takes the same arguments, and itself never.
+            if each._origin is not None and each._origin[1] in (transforms.grad, transforms.value_and_grad):
+                for called in each.specialisations[-1:]:
+                    return self._program.like(called)
+        raise ArgumentError(
+            f"{self.__name__} has no program yet: it is traced when it is called",
+            hint=f"call it, or {self.__name__}.warmup(*args)",
+        )
 
     @property
     def ir(self) -> str:
@@ -214,7 +219,9 @@ class Compiled(Generic[P, R]):
 
         Examples
         --------
-        >>> f = compile(lambda x: np.sum(x**2)).warmup(np.ones(3))
+        >>> import numpy as np
+        >>> import jitdiff as jd
+        >>> f = jd.compile(lambda x: np.sum(x**2)).warmup(np.ones(3))
         >>> len(f.specialisations)
         1
         """
@@ -353,7 +360,9 @@ def compile(
 
     Examples
     --------
-    >>> @compile
+    >>> import numpy as np
+    >>> import jitdiff as jd
+    >>> @jd.compile
     ... def loss(w, x, y):
     ...     return np.mean((x * w - y) ** 2)
     >>> loss(2.0, np.array([1.0, 2.0]), np.array([1.0, 3.0]))

@@ -44,7 +44,9 @@ def jacfwd(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -
 
     Examples
     --------
-    >>> jacfwd(lambda x: x * x)(np.array([1.0, 2.0]))
+    >>> import numpy as np
+    >>> import jitdiff as jd
+    >>> jd.jacfwd(lambda x: x * x)(np.array([1.0, 2.0]))
     array([[2., 0.],
            [0., 4.]])
     """
@@ -60,7 +62,9 @@ def jacrev(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -
 
     Examples
     --------
-    >>> jacrev(lambda x: x * x)(np.array([1.0, 2.0]))
+    >>> import numpy as np
+    >>> import jitdiff as jd
+    >>> jd.jacrev(lambda x: x * x)(np.array([1.0, 2.0]))
     array([[2., 0.],
            [0., 4.]])
     """
@@ -76,7 +80,9 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False)
 
     Examples
     --------
-    >>> jacobian(lambda x: np.sum(x) * x[:1])(np.array([1.0, 2.0]))
+    >>> import numpy as np
+    >>> import jitdiff as jd
+    >>> jd.jacobian(lambda x: np.sum(x) * x[:1])(np.array([1.0, 2.0]))
     array([[4., 1.]])
     """
     if (compiled := derived(f, jacobian, argnums=argnums, has_aux=has_aux)) is not None:
@@ -98,7 +104,9 @@ def hessian(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) 
 
     Examples
     --------
-    >>> hessian(lambda x: np.prod(x))(np.array([2.0, 3.0]))
+    >>> import numpy as np
+    >>> import jitdiff as jd
+    >>> jd.hessian(lambda x: np.prod(x))(np.array([2.0, 3.0]))
     array([[0., 1.],
            [1., 0.]])
     """

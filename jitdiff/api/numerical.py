@@ -46,7 +46,9 @@ def check_grads(
 
     Examples
     --------
-    >>> check_grads(lambda x: np.sum(np.sin(x) * x), (np.array([0.3, 1.2]),))
+    >>> import numpy as np
+    >>> import jitdiff as jd
+    >>> jd.check_grads(lambda x: np.sum(np.sin(x) * x), (np.array([0.3, 1.2]),))
     """
     if unknown := set(modes) - {"fwd", "rev"}:
         raise ArgumentError(f"check_grads: modes are fwd and rev, not {', '.join(map(repr, sorted(unknown)))}")

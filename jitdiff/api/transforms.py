@@ -37,9 +37,11 @@ def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> 
 
     Examples
     --------
-    >>> grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
+    >>> import numpy as np
+    >>> import jitdiff as jd
+    >>> jd.grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
     array([2., 4.])
-    >>> grad(lambda x, y: x * y, argnums=(0, 1))(2.0, 3.0)
+    >>> jd.grad(lambda x, y: x * y, argnums=(0, 1))(2.0, 3.0)
     (np.float64(3.0), np.float64(2.0))
     """
     if (compiled := derived(f, grad, argnums=argnums, has_aux=has_aux)) is not None:
@@ -66,7 +68,9 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = 
 
     Examples
     --------
-    >>> value_and_grad(lambda x: x**3)(2.0)
+    >>> import numpy as np
+    >>> import jitdiff as jd
+    >>> jd.value_and_grad(lambda x: x**3)(2.0)
     (np.float64(8.0), np.float64(12.0))
     """
     if (compiled := derived(f, value_and_grad, argnums=argnums, has_aux=has_aux)) is not None:
@@ -110,7 +114,9 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 
     Examples
     --------
-    >>> y, pullback = vjp(np.sin, 0.0)
+    >>> import numpy as np
+    >>> import jitdiff as jd
+    >>> y, pullback = jd.vjp(np.sin, 0.0)
     >>> pullback(2.0)
     (np.float64(2.0),)
     """
@@ -153,7 +159,9 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
 
     Examples
     --------
-    >>> jvp(lambda x, y: x * y, (2.0, 3.0), (1.0, 0.0))
+    >>> import numpy as np
+    >>> import jitdiff as jd
+    >>> jd.jvp(lambda x, y: x * y, (2.0, 3.0), (1.0, 0.0))
     (np.float64(6.0), np.float64(3.0))
     """
     for name, value in (("primals", primals), ("tangents", tangents)):
@@ -201,7 +209,9 @@ def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
 
     Examples
     --------
-    >>> hvp(lambda x: np.sum(x**3), (np.array([1.0, 2.0]),), (np.array([1.0, 0.0]),))
+    >>> import numpy as np
+    >>> import jitdiff as jd
+    >>> jd.hvp(lambda x: np.sum(x**3), (np.array([1.0, 2.0]),), (np.array([1.0, 0.0]),))
     array([6., 0.])
     """
     return jvp(grad(f), primals, tangents)[1]
@@ -212,6 +222,7 @@ def hessp(f: Callable[..., Any]) -> Callable[..., Any]:
 
     Examples
     --------
+    >>> import numpy as np
     >>> hessp(lambda x, a: a * np.sum(x**3))(np.array([1.0, 2.0]), np.array([1.0, 0.0]), 2.0)
     array([12.,  0.])
     """
@@ -229,7 +240,9 @@ def stop_gradient(x: Any) -> Any:
 
     Examples
     --------
-    >>> grad(lambda x: x * stop_gradient(x))(3.0)
+    >>> import numpy as np
+    >>> import jitdiff as jd
+    >>> jd.grad(lambda x: x * jd.stop_gradient(x))(3.0)
     np.float64(3.0)
     """
 

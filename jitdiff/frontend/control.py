@@ -37,7 +37,9 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
 
     Examples
     --------
-    >>> cond(2.0 > 1.0, np.sqrt, np.negative, 9.0)
+    >>> import numpy as np
+    >>> import jitdiff as jd
+    >>> jd.cond(2.0 > 1.0, np.sqrt, np.negative, 9.0)
     np.float64(3.0)
     """
     for branch in (true_fun, false_fun):
@@ -114,7 +116,8 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init:
 
     Examples
     --------
-    >>> fori_loop(0, 5, lambda i, total: total + i, 0)
+    >>> import jitdiff as jd
+    >>> jd.fori_loop(0, 5, lambda i, total: total + i, 0)
     10
     """
     carries, spec = flatten(init)
@@ -148,7 +151,8 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
 
     Examples
     --------
-    >>> while_loop(lambda x: x > 1.0, lambda x: x / 2, 10.0)
+    >>> import jitdiff as jd
+    >>> jd.while_loop(lambda x: x > 1.0, lambda x: x / 2, 10.0)
     0.625
     """
     carries, spec = flatten(init)
@@ -199,7 +203,9 @@ def scan(
 
     Examples
     --------
-    >>> scan(lambda total, x: (total + x, total), 0.0, np.array([1.0, 2.0, 3.0]))
+    >>> import numpy as np
+    >>> import jitdiff as jd
+    >>> jd.scan(lambda total, x: (total + x, total), 0.0, np.array([1.0, 2.0, 3.0]))
     (np.float64(6.0), array([0., 1., 3.]))
     """
     carries, spec = flatten(init)
@@ -234,7 +240,9 @@ def map(f: Callable[[Any], Any], xs: Any) -> Any:
 
     Examples
     --------
-    >>> map(np.sum, np.ones((2, 3)))
+    >>> import numpy as np
+    >>> import jitdiff as jd
+    >>> jd.map(np.sum, np.ones((2, 3)))
     array([3., 3.])
     """
     return scan(lambda _, x: (None, f(x)), None, xs)[1]
