@@ -59,9 +59,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "jitdiff.api": "Compiled check_grads compile grad hessian hvp jacfwd jacobian jacrev jvp stop_gradient "
     "value_and_grad vjp",
-    "jitdiff.eager": "ForwardAccumulator GradientTape Tensor UnconnectedGradients Variable constant custom_gradient "
-    "custom_jvp custom_vjp grad_pass_through gradients_function implicit_gradients implicit_value_and_gradients make_vjp "
-    "recompute_grad value_and_gradients_function",
+    "jitdiff.eager": "ForwardAccumulator GradientTape Tensor UnconnectedGradients Variable constant "
+    "custom_gradient custom_jvp custom_vjp grad_pass_through gradients_function implicit_gradients "
+    "implicit_value_and_gradients make_vjp recompute_grad value_and_gradients_function",
     "jitdiff.frontend": "cond fori_loop map scan while_loop",
 }
 # What needs Numba or takes time to import is imported when it is first used.
@@ -72,7 +72,6 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Compiled",
-    "ForwardAccumulator",
     "ForwardAccumulator",
     "GradientTape",
     "Tensor",
