@@ -81,8 +81,8 @@ def matmul(a: Any, b: Any) -> Any:
         )
     if not isinstance(a, Handle) and not isinstance(b, Handle):
         return np.matmul(a, b)
-    floating = promoted_dtype(type_of(a), type_of(b)).kind == "f"
-    if not floating or len(left) == len(right) == 1 or (len(left) == 1 and len(right) > 2):
+    dtype = a.dtype if a.dtype == b.dtype else promoted_dtype(type_of(a), type_of(b))
+    if dtype.kind != "f" or len(left) == len(right) == 1 or (len(left) == 1 and len(right) > 2):
         return _sum_of_products(a, b)
     if len(left) <= 2 and len(right) <= 2:
         return matmul_(a, b)

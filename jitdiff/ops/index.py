@@ -49,7 +49,9 @@ def getitem(x: Any, key: Any) -> Any:
            [ 8., 11.]])
     """
     k = _understood(x, key)
-    y = gather(x, *k.indices, selection=k.selection) if k.indices else ranged(x, k.selection)  # type: ignore[arg-type]
+    if not k.indices:
+        return reshaped(ranged(x, k.selection), k.shape)  # type: ignore[arg-type]
+    y = gather(x, *k.indices, selection=k.selection)
     y = _moved(reshaped(y, k.layout(k.source)), k, k.source, k.destination)
     return reshaped(y, k.shape)
 
@@ -93,6 +95,8 @@ def _understood(x: Any, key: Any) -> Key:
 
 def _moved(y: Any, key: Key, source: int, destination: int) -> Any:
     """Return `y` with the axes of the index operands moved from one place among the others to another."""
+    if source == destination:
+        return y
     width = range(len(key.index_shape))
     return moveaxis(y, [source + k for k in width], [destination + k for k in width])
 

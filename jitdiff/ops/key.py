@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -71,7 +72,31 @@ def understand(key: Any, t: ArrayType) -> Key:
     >>> understand((slice(1, None), None, -1), ArrayType(np.dtype(float), (4, 3))).shape
     (3, 1)
     """
-    items = list(_items(key if isinstance(key, tuple) else (key,), t))
+    parts = key if isinstance(key, tuple) else (key,)
+    plain: list[Any] = []
+    for part in parts:
+        if type(part) is slice:
+            plain.append((part.start, part.stop, part.step))
+        elif type(part) in _PLAIN:
+            plain.append(part)
+        else:
+            return _understand(parts, t)
+    if any(type(p) is tuple and not _PLAIN.issuperset(map(type, p)) for p in plain):
+        return _understand(parts, t)
+    return _understand_plain(tuple(plain), t)
+
+
+_PLAIN = frozenset({int, type(None), type(Ellipsis)})
+
+
+@lru_cache(maxsize=1024)
+def _understand_plain(parts: tuple[Any, ...], t: ArrayType) -> Key:
+    """Return what a key without arrays means; slices come as tuples, which have a hash."""
+    return _understand(tuple(slice(*p) if type(p) is tuple else p for p in parts), t)
+
+
+def _understand(parts: tuple[Any, ...], t: ArrayType) -> Key:
+    items = list(_items(parts, t))
     operands = [item.operand for item in items if item.kind == "operand"]
     index_shape = broadcast_shapes(*(type_of(i).shape for i in operands))
     axes = [item for item in items if item.kind != "new"]

@@ -36,6 +36,7 @@ KEYS = [
     (slice(None), None, 1, None),
     ROWS,
     [0, 2],
+    ((0, 2, 1),),
     [],
     (ROWS, COLUMNS),
     (slice(None), ROWS),
