@@ -37,6 +37,7 @@ def parse() -> argparse.Namespace:
     names = [c.name for c in CONTENDERS]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few rounds, first-call times of one case only")
+    parser.add_argument("--no-first-call", action="store_true", help="leave out the times of import and compilation")
     parser.add_argument("--only", default="", metavar="WORDS", help="cases with these words in their name")
     parser.add_argument(
         "--contenders", type=lambda s: s.split(","), default=names, metavar="A,B", help=f"some of: {', '.join(names)}"
@@ -61,6 +62,8 @@ def measure(options: argparse.Namespace) -> Report:
     for case in options.cases:
         progress(case.name)
         report.seconds[case.name] = seconds_per_call(prepare(case, contenders), report.rounds)
+    if options.no_first_call:
+        return report
     for case in options.cases[:1] if options.quick else options.cases:
         progress(f"{case.name}, first call")
         compiling = [c for c in contenders if c in (JITDIFF, JAX)]
