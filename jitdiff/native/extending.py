@@ -74,8 +74,9 @@ def scalar_function(
         Maps the Numba types of the arguments to the type of the result, or to None where there is none.
     emit : callable
         ``emit(context, builder, type, operands)`` appends the instructions. The operands have been cast to ``type``,
-        the result's, or to float64 if the result is a boolean.
+        the result's, or to float64 where it is a boolean whatever the arguments are.
     """
+    predicate = result is not promoted
 
     def function(*args: Any) -> Any:
         with np.errstate(all="ignore"):
@@ -88,7 +89,7 @@ def scalar_function(
         return (lambda x: result(x)) if arity == 1 else (lambda x, y: result(x, y))
 
     def lowering(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind = signature.return_type if signature.return_type != types.boolean else types.float64
+        kind = types.float64 if predicate and signature.return_type == types.boolean else signature.return_type
         operands = [context.cast(builder, x, given, kind) for x, given in zip(args, signature.args, strict=True)]
         return emit(context, builder, kind, operands)
 

@@ -6,6 +6,7 @@ from numba import njit
 
 from jitdiff import ad
 from jitdiff.codegen import emit
+from jitdiff.errors import UnsupportedError
 from jitdiff.ops import Op
 from tests.codegen.programs import run
 from tests.ops.cases import CASES, POINTWISE
@@ -37,13 +38,37 @@ def test_text_under_python(case, dtype):
     agree(got, ad.evaluate(block, args), [case] * len(got))
 
 
+def whole(case, dtype):
+    """Return the leaves of a case with whole numbers in place of floating ones, None where NumPy refuses them."""
+    leaves = [np.ceil(x).astype(dtype) if x.dtype.kind == "f" else x for x in case.draw()]
+    try:
+        results = case.numpy(*leaves)
+    except (TypeError, ValueError, np.linalg.LinAlgError):
+        return None
+    return None if any(y.dtype == np.float16 for y in results) else leaves
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.bool_])
+@pytest.mark.parametrize("case", EMITTED, ids=repr)
+def test_text_under_python_on_whole_numbers(case, dtype):
+    leaves = whole(case, dtype)
+    if leaves is None:
+        return
+    try:
+        block = program(case, leaves)
+        args = [*leaves, *block.captured]
+        want = ad.evaluate(block, args)
+    except (UnsupportedError, np.linalg.LinAlgError):
+        return
+    agree(run(emit(block, "f"), args), want, [case] * len(want))
+
+
 def chunks(cases, size):
     return [cases[k : k + size] for k in range(0, len(cases), size)]
 
 
-def together(cases, dtype):
+def together(cases, leaves):
     """One program of many cases, its arguments, and the case of each result."""
-    leaves = [case.draw(dtype) for case in cases]
     counts = [len(x) for x in leaves]
 
     def call(*xs):
@@ -64,7 +89,7 @@ COMPILED = [
 
 @pytest.mark.parametrize("cases", chunks(COMPILED, CHUNK), ids=lambda cases: f"{cases[0]}..{cases[-1]}")
 def test_text_compiled(cases):
-    block, args, results = together(cases, np.float64)
+    block, args, results = together(cases, [case.draw() for case in cases])
     agree(run(emit(block, "f"), args, compiled), ad.evaluate(block, args), results)
 
 
@@ -73,5 +98,12 @@ SINGLE = [case for case in COMPILED if case.entry in POINTWISE]
 
 @pytest.mark.parametrize("cases", chunks(SINGLE, 2 * CHUNK), ids=lambda cases: f"{cases[0]}..{cases[-1]}")
 def test_text_compiled_in_single_precision(cases):
-    block, args, results = together(cases, np.float32)
+    block, args, results = together(cases, [case.draw(np.float32) for case in cases])
+    agree(run(emit(block, "f"), args, compiled), ad.evaluate(block, args), results)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.bool_])
+def test_text_compiled_on_whole_numbers(dtype):
+    cases = [case for case in SINGLE if whole(case, dtype) is not None]
+    block, args, results = together(cases, [whole(case, dtype) for case in cases])
     agree(run(emit(block, "f"), args, compiled), ad.evaluate(block, args), results)
