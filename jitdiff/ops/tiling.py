@@ -77,6 +77,7 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
         sample(array(3), 2),
         sample(array(2, 3), ((1, 0), (2, 1)), constant_values=1.5),
         sample(array(2, 3), (1, 2), constant_values=((0, 1), (2, 3))),
+        sample(array(2, 3), {-1: (2, 0)}),
         sample(array(4), (2, 1), mode="edge"),
         sample(array(4, 3), ((2, 1), (0, 2)), mode="reflect"),
         sample(array(3), (4, 5), mode="wrap"),
@@ -101,6 +102,9 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", **kwargs: Any) -> An
 
 def _pairs(given: Any, ndim: int) -> list[tuple[Any, Any]]:
     """Return a pair for each axis, of NumPy's shorter ways to say it."""
+    if isinstance(given, dict):
+        by_axis = {normalized_axis(axis, ndim): pair for axis, pair in given.items()}
+        return [_pairs(by_axis.get(k, 0), 1)[0] for k in range(ndim)]
     pairs = np.broadcast_to(np.asarray(given), (ndim, 2))
     return [(before.item(), after.item()) for before, after in pairs]
 
