@@ -121,11 +121,14 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
             return f(*args, **kwargs)
         watcher = Recorder(takes_variables=True)
         with recording([watcher]):
-            result = Result(f(*call.with_operands(call.handles), **kwargs))
+            y = f(*call.with_operands(call.handles), **kwargs)
         variables = in_order(watcher.variables)
         for v in variables:
             v.read()
         operands = [*call.handles, *variables]
+        if not is_followed(operands):
+            return y
+        result = Result(y)
 
         def pull(gs: list[Any]) -> list[Any]:
             again = Recorder(takes_variables=True)

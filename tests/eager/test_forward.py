@@ -101,7 +101,11 @@ def test_exceptions_leave_nothing_active() -> None:
     ("make", "error", "message"),
     [
         (lambda x: jd.ForwardAccumulator(x, [1.0, 2.0, 3.0]), ValueError, r"the tangent of primals has shape \(3,\)"),
-        (lambda x: jd.ForwardAccumulator([x, x], [[1.0, 2.0]] * 2), ValueError, r"primals\[1\] is a primal that was given"),
+        (
+            lambda x: jd.ForwardAccumulator([x, x], [[1.0, 2.0]] * 2),
+            ValueError,
+            r"primals\[1\] is a primal that was given",
+        ),
         (lambda x: jd.ForwardAccumulator([x], {"x": 1.0}), ValueError, "tangents is not nested as"),
         (lambda x: jd.ForwardAccumulator([x], [1.0, 2.0]), ValueError, "tangents is not nested as"),
         (lambda x: jd.ForwardAccumulator(jd.constant(1), 1.0), TypeError, "has dtype int64"),

@@ -132,7 +132,11 @@ def test_implicit_gradients_differentiate_again() -> None:
             ValueError,
             "Cannot differentiate a function that returns None; did you forget to return a value from <lambda>",
         ),
-        (lambda: jd.gradients_function(f, ["q"])(1.0, 2.0), ValueError, r"no parameter 'q'; the signature is f\(x, y\)"),
+        (
+            lambda: jd.gradients_function(f, ["q"])(1.0, 2.0),
+            ValueError,
+            r"no parameter 'q'; the signature is f\(x, y\)",
+        ),
         (
             lambda: jd.gradients_function(f, ["y", 0])(1.0, 2.0),
             ValueError,

@@ -124,7 +124,7 @@ def test_what_is_not_connected_is_none_or_zero() -> None:
     x, v = jd.Variable([1.0, 2.0]), jd.Variable([[3.0]], dtype="float32")
     with jd.GradientTape(persistent=True) as tape:
         y = np.sum(x)
-        v * 1.0  # noqa: B018
+        v * 1.0
     for none in ("none", jd.UnconnectedGradients.NONE):
         assert tape.gradient(y, v, unconnected_gradients=none) is None
     for zero in ("zero", jd.UnconnectedGradients.ZERO):

@@ -137,7 +137,7 @@ def test_watched_variables_stand_in_order_of_construction() -> None:
 def test_an_exception_leaves_no_tape_active() -> None:
     x = jd.Variable(3.0)
     with pytest.raises(ZeroDivisionError), jd.GradientTape(), jd.GradientTape() as tape:
-        x * x  # noqa: B018
+        x * x
         1 / 0  # noqa: B018
     assert active() == []
     with tape:

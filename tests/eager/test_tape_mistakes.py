@@ -14,7 +14,9 @@ def test_watch_before_with() -> None:
 
 def test_gradient_of_a_tape_that_never_recorded() -> None:
     x = jd.constant(1.0)
-    with pytest.raises(RuntimeError, match=r"tape\.gradient\(\) called before the tape was entered: it has not recorded"):
+    with pytest.raises(
+        RuntimeError, match=r"tape\.gradient\(\) called before the tape was entered: it has not recorded"
+    ):
         jd.GradientTape().gradient(x, x)
 
 
@@ -50,7 +52,7 @@ def test_sources_that_no_tape_can_follow(source, message) -> None:
 def test_targets_that_no_tape_can_follow(target, message) -> None:
     x = jd.Variable(2.0)
     with jd.GradientTape() as tape:
-        x * x  # noqa: B018
+        x * x
     with pytest.raises(TypeError, match=message):
         tape.gradient(target, x)
 

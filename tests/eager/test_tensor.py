@@ -197,7 +197,9 @@ def test_functions_that_only_tell_about_numbers_run_on_them() -> None:
 
 def test_errors_name_the_op_the_shapes_and_the_line() -> None:
     x, y = jd.constant([1.0, 2.0]), jd.constant([1.0, 2.0, 3.0])
-    with pytest.raises(ValueError, match=r"multiply: shapes \[2\], \[3\] do not broadcast: 2 != 3\n  at test_tensor.py"):
+    with pytest.raises(
+        ValueError, match=r"multiply: shapes \[2\], \[3\] do not broadcast: 2 != 3\n  at test_tensor.py"
+    ):
         x * y
     with pytest.raises(ValueError, match=r"add: .*broadcast"):
         np.add(x, y)

@@ -1,0 +1,119 @@
+"""Tapes, Tensors and Variables inside compiled functions."""
+
+import numpy as np
+import pytest
+
+import jitdiff as jd
+
+
+def test_a_tape_in_a_compiled_function() -> None:
+    @jd.compile
+    def f(x):
+        with jd.GradientTape() as tape:
+            tape.watch(x)
+            y = np.sum(x**3)
+        return tape.gradient(y, x)
+
+    x = np.array([1.0, 2.0])
+    np.testing.assert_allclose(f(x), 3 * x**2)
+    np.testing.assert_allclose(f(x + 1), 3 * (x + 1) ** 2)
+    np.testing.assert_allclose(jd.jacobian(f)(x), np.diag(6 * x))
+
+
+def test_nested_tapes_in_a_compiled_function() -> None:
+    @jd.compile
+    def f(x):
+        with jd.GradientTape() as outer:
+            with jd.GradientTape() as inner:
+                inner.watch(x)
+                y = np.sum(x**4)
+            first = inner.gradient(y, x)
+        return outer.gradient(first, x)
+
+    np.testing.assert_allclose(f(np.array([1.0, 2.0])), [12.0, 48.0])
+
+
+def test_intermediate_and_unconnected_sources() -> None:
+    @jd.compile
+    def f(x, z):
+        with jd.GradientTape(persistent=True) as tape:
+            tape.watch([x, z])
+            y = x * x
+            w = np.sum(y * y)
+        assert tape.gradient(w, z) is None
+        return tape.gradient(w, [y, x]), tape.gradient(w, z, unconnected_gradients="zero")
+
+    (dy, dx), dz = f(np.array([1.0, 2.0]), np.ones(3))
+    assert (dy.tolist(), dx.tolist(), dz.tolist()) == ([2.0, 8.0], [4.0, 32.0], [0.0, 0.0, 0.0])
+
+
+def test_what_is_not_watched_is_none() -> None:
+    @jd.compile
+    def f(x):
+        with jd.GradientTape() as tape:
+            y = x * x
+        assert tape.gradient(y, x) is None
+        return y
+
+    assert f(3.0) == 9.0
+
+
+def test_variables_and_constants_in_a_compiled_function() -> None:
+    v, c = jd.Variable([1.0, 2.0]), jd.constant([3.0, 4.0])
+
+    @jd.compile
+    def f(x):
+        with jd.GradientTape() as tape:
+            tape.watch(c)
+            y = np.sum(x * v * c)
+        return tape.gradient(y, [v, c])
+
+    dv, dc = f(np.array([10.0, 20.0]))
+    assert (dv.tolist(), dc.tolist()) == ([30.0, 80.0], [10.0, 40.0])
+    v.assign([5.0, 6.0])
+    assert f(np.array([10.0, 20.0]))[1].tolist() == [50.0, 120.0]
+
+
+def test_output_gradients_in_a_compiled_function() -> None:
+    @jd.compile
+    def f(x, w):
+        with jd.GradientTape() as tape:
+            tape.watch(x)
+            y = x * x
+        return tape.gradient(y, x, output_gradients=w)
+
+    assert f(np.array([1.0, 2.0]), np.array([1.0, 10.0])).tolist() == [2.0, 40.0]
+
+
+def test_a_used_tape_says_so_there_too() -> None:
+    @jd.compile
+    def f(x):
+        with jd.GradientTape() as tape:
+            tape.watch(x)
+            y = x * x
+        tape.gradient(y, x)
+        return tape.gradient(y, x)
+
+    with pytest.raises(RuntimeError, match="can only be called once"):
+        f(1.0)
+
+
+def test_pausing_is_refused_in_a_compiled_function() -> None:
+    @jd.compile
+    def f(x):
+        with jd.GradientTape() as tape, tape.stop_recording():
+            return x * x
+
+    with pytest.raises(
+        TypeError, match=r"stop_recording\(\) inside a compiled function.*\n.*\n  hint: use jd.stop_grad"
+    ):
+        f(1.0)
+
+
+def test_a_tape_around_does_not_see_the_trace() -> None:
+    v = jd.Variable([1.0, 2.0])
+    f = jd.compile(lambda x: np.sum(x * v))
+    with jd.GradientTape() as tape:
+        y = f(np.ones(2))
+    assert y == 3.0
+    assert tape.watched_variables() == ()
