@@ -80,7 +80,7 @@ def test_tensors_in_tensors_out() -> None:
 def test_a_tape_around_sees_through() -> None:
     x = Variable(2.0)
     with jd.GradientTape() as tape:
-        outs, pullback = vjp(lambda xs: [xs[0] ** 3], [x])
+        _, pullback = vjp(lambda xs: [xs[0] ** 3], [x])
         (g,) = pullback([x * 1.0])
     assert g.item() == 24.0
     assert tape.gradient(g, x).item() == 36.0
