@@ -92,8 +92,8 @@ class _Uses:
             # What belongs to a smaller value spread over this one would better be stored as that.
             cost[e] = min(1000, own + sum(cost[c] for c, a in below.items() if not _is_smaller(a, value)))
             inlined = value not in program.stored and value.shape
-            for c, a in below.items():
-                if isinstance(a, Value) and a not in program.stored and a.shape and not reach.is_read(elements.nodes[c]):
+            for a in below.values():
+                if isinstance(a, Value) and a not in program.stored and a.shape:
                     if inlined:
                         self.readers[a].add(value)
                     else:

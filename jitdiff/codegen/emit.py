@@ -9,10 +9,11 @@ from jitdiff.codegen.buffers import allocate
 from jitdiff.codegen.cut import Function, cut
 from jitdiff.codegen.guards import guards_of
 from jitdiff.codegen.items import Slot
+from jitdiff.codegen.lower import lower
 from jitdiff.codegen.plan import plan_block
 from jitdiff.codegen.program import Place, Program
 from jitdiff.codegen.text import BUILTINS, Stmt, free_names, render
-from jitdiff.ir import Block, Emitted
+from jitdiff.ir import Block, Dim, Emitted
 
 
 def emit(block: Block, name: str, doc: str = "") -> Emitted:
@@ -30,29 +31,46 @@ def emit(block: Block, name: str, doc: str = "") -> Emitted:
     Examples
     --------
     >>> import numpy as np
-    >>> from jitdiff.ir import ArrayType, Builder, Value
+    >>> from jitdiff.ir import ArrayType, Builder, Location, Value
     >>> from jitdiff.ops.table import OPS
     >>> x = Value(ArrayType(np.dtype(float), (3,)), "x")
     >>> builder = Builder((x,))
-    >>> (square,) = builder.apply(OPS["multiply"], (x, x), {})
-    >>> (total,) = builder.apply(OPS["sum"], (square,), {"axes": (0,)})
-    >>> program = builder.finish([total])
-    >>> for node in program.nodes:
-    ...     node.loc = None
-    >>> print(emit(program, "norm2", "Squared length.").source)
+    >>> with builder.at(Location("model.py", 7, "norm2")):
+    ...     (square,) = builder.apply(OPS["multiply"], (x, x), {})
+    ...     (total,) = builder.apply(OPS["sum"], (square,), {"axes": (0,)})
+    >>> source = emit(builder.finish([total]), "norm2").source
+    >>> print(source[source.index("def") :].strip())
+    def norm2(ws, x):
+        if x.shape[0] != 3:
+            raise NotMine
+        t0 = 0.0                                                              # model.py:7
+        for i in range(3):
+            x_i = x[i]
+            t0 += x_i * x_i
+        return t0
     """
+    block = lower(block)
     program = Program(block)
     for param in block.params:
         program.places[param] = Place(program.names(param, "x"), param.type)
     guards = guards_of(program)
     plan = plan_block(program, block)
     slots: dict[Slot, Place] = {}
+    outs: list[int] = []
     for k, atom in enumerate(block.results):
-        if atom.shape:
-            slots["result", 0, k] = program.buffer(getattr(atom, "name", "") or "out", atom.type, returned=True)
+        if not atom.shape:
+            continue
+        wish = getattr(atom, "name", "") or "out"
+        if all(n.symbols <= program.symbols for n in atom.shape if isinstance(n, Dim)):
+            slots["result", 0, k] = Place(program.names.fresh(wish, "out"), atom.type)
+            outs.append(k)
+        else:
+            slots["result", 0, k] = program.buffer(wish, atom.type, returned=True)
     stmts = emit_block(program, plan, slots, ())
     values = [
-        slots["result", 0, k].name if atom.shape else program.text_of(atom) for k, atom in enumerate(block.results)
+        slots["result", 0, k].name if atom.shape else program.text_of(atom)
+        for k, atom in enumerate(block.results)
+        if k not in outs
     ]
     stmts.append(Stmt(f"return {', '.join(values)}".rstrip(), pinned=True))
     stmts, workspace = allocate(program, stmts)
@@ -60,7 +78,8 @@ def emit(block: Block, name: str, doc: str = "") -> Emitted:
     if name in free_names(body):
         # The user's function has the name of one that the text calls.
         name = f"{name}_"
-    functions = cut(name, ["ws", *(program.places[p].name for p in block.params)], body)
+    params = [program.places[p].name for p in block.params] + [slots["result", 0, k].name for k in outs]
+    functions = cut(name, ["ws", *params], body)
     return Emitted(
         source=_module(functions, doc or f"{name}, compiled by jitdiff."),
         entry=name,
@@ -68,6 +87,7 @@ def emit(block: Block, name: str, doc: str = "") -> Emitted:
         params=tuple(p.type for p in block.params),
         results=tuple(r.type for r in block.results),
         workspace=workspace,
+        outs=tuple(outs),
     )
 
 

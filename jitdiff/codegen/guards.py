@@ -7,6 +7,9 @@ from jitdiff.codegen.text import Stmt
 from jitdiff.ir import Dim
 from jitdiff.ops.sizes import size_conditions
 
+_WIDTH = 100
+"""Longer conditions are taken apart, one for each parameter."""
+
 
 def guards_of(program: Program) -> list[Stmt]:
     """Return the statements that bind symbolic sizes and raise NotMine where sizes differ.
@@ -25,6 +28,10 @@ def guards_of(program: Program) -> list[Stmt]:
             else:
                 tests[-1].append(f"{text} != {n}")
     tests.append(sorted(f"{c} < 0" for c in size_conditions(program.block) if c.symbols <= program.symbols))
-    for test in filter(None, tests):
-        stmts.append(Stmt(f"if {' or '.join(test)}:", None, [Stmt("raise NotMine", pinned=True)], pinned=True))
-    return stmts
+    everything = [text for test in tests for text in test]
+    if sum(map(len, everything)) + 4 * len(everything) < _WIDTH:
+        tests = [everything]
+    return stmts + [
+        Stmt(f"if {' or '.join(test)}:", None, [Stmt("raise NotMine", pinned=True)], pinned=True)
+        for test in filter(None, tests)
+    ]

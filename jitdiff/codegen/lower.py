@@ -1,7 +1,7 @@
 """Sums of arrays that are zero but in a few places become additions at those places.
 
-Adjoints of reads (``x[i]``) come as whole arrays of zeros with a cotangent in its place, added up. Adding each cotangent
-where it belongs costs no pass over the array, and in a loop lets the sum stay where it is.
+Adjoints of reads (``x[i]``) come as whole arrays of zeros with a cotangent in its place, added up. Adding each
+cotangent where it belongs costs no pass over the array, and in a loop lets the sum stay where it is.
 """
 
 from __future__ import annotations

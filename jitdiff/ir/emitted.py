@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+
+from jitdiff.ir.dims import Dim
 from jitdiff.ir.types import ArrayType
 
 
@@ -16,7 +21,8 @@ class Emitted:
     source : str
         The text of the module. It runs as plain Python and compiles with Numba.
     entry : str
-        Name of the entry function, called as ``entry(ws, *params)``.
+        Name of the entry function, called as ``entry(ws, *params, *outs)``. It returns the results that are not in
+        `outs`: the one there is bare, several as a tuple.
     functions : tuple of str
         Every function that the text defines, callees first, the entry last.
     params : tuple of ArrayType
@@ -26,6 +32,9 @@ class Emitted:
     workspace : int
         Bytes of ``ws`` that the entry needs; where sizes are symbolic, what it needs at the sizes it was traced with.
         A smaller ``ws`` makes the entry raise ``WorkspaceTooSmall(bytes)`` before it touches anything.
+    outs : tuple of int
+        Positions of the results that the caller gives arrays for, to be overwritten: arrays whose size is known before
+        the call. (Numba takes longer to return an array than to be handed one.)
     """
 
     source: str
@@ -34,3 +43,22 @@ class Emitted:
     params: tuple[ArrayType, ...]
     results: tuple[ArrayType, ...]
     workspace: int
+    outs: tuple[int, ...] = ()
+
+    def fresh(self, args: Sequence[Any]) -> list[np.ndarray[Any, Any]]:
+        """Return new arrays to be the outs of a call with these arguments."""
+        sizes: dict[str, int | Dim] = {}
+        if any(isinstance(n, Dim) for k in self.outs for n in self.results[k].shape):
+            for arg, param in zip(args, self.params, strict=True):
+                sizes.update((str(n), m) for n, m in zip(param.shape, np.shape(arg), strict=True))
+        return [
+            np.empty([max(n.substitute(sizes), 0) if isinstance(n, Dim) else n for n in t.shape], t.dtype)
+            for t in (self.results[k] for k in self.outs)
+        ]
+
+    def collect(self, returned: Any, outs: Sequence[np.ndarray[Any, Any]]) -> tuple[Any, ...]:
+        """Return all results of a call, in their order, given what it returned and its outs."""
+        rest = len(self.results) - len(self.outs)
+        others = iter(() if rest == 0 else returned if rest > 1 else (returned,))
+        arrays = iter(outs)
+        return tuple(next(arrays) if k in self.outs else next(others) for k in range(len(self.results)))

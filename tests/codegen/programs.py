@@ -59,11 +59,12 @@ def prepared(args: Sequence[Any]) -> list[Any]:
     return found
 
 
-def run(emitted: Emitted, args: Sequence[Any], wrap: Function = lambda f: f) -> list[Any]:
-    """Results of the emitted text."""
+def run(emitted: Emitted, args: Sequence[Any], wrap: Function = lambda f: f, size: int | None = None) -> list[Any]:
+    """Results of the emitted text, with `size` bytes of workspace if not as many as it says."""
     with np.errstate(all="ignore"):
-        result = load(emitted, wrap)(workspace(emitted), *prepared(args))
-    return list(result) if isinstance(result, tuple) else [result]
+        outs = emitted.fresh(args)
+        returned = load(emitted, wrap)(workspace(emitted, size), *prepared(args), *outs)
+    return list(emitted.collect(returned, outs))
 
 
 def same(have: Sequence[Any], want: Sequence[Any], rtol: float = 1e-12) -> None:

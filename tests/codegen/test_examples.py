@@ -35,7 +35,10 @@ def test_native(name: str) -> None:
     _natively(*CASES[name])
 
 
-@pytest.mark.parametrize("name", ["pointwise", "softmax", "logistic", "where", "branch", "seidel", "neighbours", "scalar"])
+SINGLE = ["pointwise", "softmax", "logistic", "where", "branch", "seidel", "neighbours", "scalar"]
+
+
+@pytest.mark.parametrize("name", SINGLE)
 def test_float32_stays_float32(name: str) -> None:
     function, args = CASES[name]
     args = tuple(np.float32(a) if np.ndim(a) == 0 else a.astype(np.float32) for a in args)

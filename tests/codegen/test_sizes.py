@@ -10,7 +10,7 @@ from jitdiff.ir import Dim
 from jitdiff.native.kernel import build
 from jitdiff.native.runtime import NotMine, WorkspaceTooSmall
 from jitdiff.ops.replay import evaluate
-from tests.codegen.programs import load, prepared, run, same, trace, workspace
+from tests.codegen.programs import prepared, run, same, trace
 
 N, M = Dim.symbol("n"), Dim.symbol("m")
 
@@ -36,7 +36,7 @@ def test_one_text_for_all_sizes(symbolic, rng, sizes) -> None:
     args = _arguments(rng, *sizes)
     emitted = emit(symbolic, "f")
     want = evaluate(symbolic, args)
-    same(load(emitted)(workspace(emitted, 20_000), *prepared(args)), want)
+    same(run(emitted, args, size=20_000), want)
     same(build(emitted, cache=False).call(*prepared(args)), want)
 
 
@@ -45,16 +45,16 @@ def test_sizes_that_do_not_fit_are_refused(symbolic, rng) -> None:
     w, X, y = _arguments(rng, 6, 3)
     for args in ((w[:2], X, y), (w, X, y[:4]), (w, X[:0], y[:0])):
         with pytest.raises(NotMine):
-            load(emitted)(workspace(emitted, 20_000), *prepared(args))
+            run(emitted, args, size=20_000)
 
 
 def test_a_small_workspace_says_what_is_needed(symbolic, rng) -> None:
     emitted = emit(symbolic, "f")
     args = _arguments(rng, 6, 3)
     with pytest.raises(WorkspaceTooSmall) as caught:
-        load(emitted)(workspace(emitted, 64), *prepared(args))
+        run(emitted, args, size=64)
     (size,) = caught.value.args
-    same(load(emitted)(workspace(emitted, size), *prepared(args)), evaluate(symbolic, args))
+    same(run(emitted, args, size=size), evaluate(symbolic, args))
 
 
 def test_dead_buffers_are_used_again(rng) -> None:

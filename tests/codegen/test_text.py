@@ -54,7 +54,7 @@ def test_names_of_the_user_survive_and_do_not_clash() -> None:
         return np.exp(i) + exp * ws
 
     source = emit(trace(function, (Y, Y, Y), "i exp ws"), "f").source
-    assert "def f(ws, i, exp_0, ws_0):" in source
+    assert "def f(ws, i, exp_0, ws_0, out):" in source
     assert "exp(i[j]) + exp_0[j] * ws_0[j]" in source
 
 
