@@ -40,6 +40,7 @@ def digest(emitted: Emitted, *, parallel: bool) -> str:
         emitted.entry,
         *emitted.functions,
         *(f"{param.dtype.str}{param.ndim}" for param in emitted.params),
+        *(f"{emitted.results[k].dtype.str}{emitted.results[k].ndim}" for k in emitted.outs),
         f"parallel={parallel}",
         *_surroundings(),
     )
@@ -58,14 +59,16 @@ def _surroundings() -> tuple[str, ...]:
     return (*versions, *processor, vecmath.fingerprint(), str(LARGE_INTEGERS), *options, own)
 
 
-def signature(params: tuple[ArrayType, ...]) -> tuple[Any, ...]:
-    """Return the Numba types of a workspace and of parameters.
+def signature(emitted: Emitted) -> tuple[Any, ...]:
+    """Return the Numba types of the entry's workspace, parameters and outs.
 
     Array parameters are read-only ones in C order. Numba passes a writable array where a read-only one is declared
     as it is, so this one signature takes both.
     """
     workspace = types.Array(types.uint8, 1, "C")
-    return (workspace, *(_numba_type(param) for param in params))
+    outs = [emitted.results[k] for k in emitted.outs]
+    written = (types.Array(from_dtype(out.dtype), out.ndim, "C") for out in outs)
+    return (workspace, *(_numba_type(param) for param in emitted.params), *written)
 
 
 def _numba_type(param: ArrayType) -> Any:
@@ -105,7 +108,7 @@ def compile_module(module: ModuleType, emitted: Emitted, *, on_disk: bool, paral
     for helper in helpers:
         setattr(module, helper, numba.jit(**options)(getattr(module, helper)))
     with _unique_symbols(), _cache_beside_source():
-        dispatcher = numba.jit(signature(emitted.params), cache=on_disk, **options)(getattr(module, entry))
+        dispatcher = numba.jit(signature(emitted), cache=on_disk, **options)(getattr(module, entry))
     setattr(module, entry, dispatcher)
     return dispatcher
 
