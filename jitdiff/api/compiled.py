@@ -235,7 +235,30 @@ class Compiled(Generic[P, R]):
         return found.bytes_for([leaves[k] for k in found.traced_leaves])
 
     def kernel(self, *args: P.args, **kwargs: P.kwargs) -> Kernel:
-        """Return the native function for these arguments, to be called from other compiled code."""
+        """Return the native function for these arguments, to be called from other compiled code.
+
+        Its ``dispatcher`` is a Numba function. It takes bytes to work in, the arguments, and an array to be filled for
+        each result that is an array (``emitted.outs`` says which); it returns the other results.
+
+        Examples
+        --------
+        >>> import numba
+        >>> import numpy as np
+        >>> import jitdiff as jd
+        >>> loss = jd.compile(lambda w, x: np.sum((w - x) ** 2))
+        >>> w, x = np.zeros(2), np.array([1.0, 2.0])
+        >>> kernel = loss.value_and_grad.kernel(w, x)
+        >>> value_and_grad, workspace = kernel.dispatcher, np.empty(kernel.emitted.workspace, np.uint8)
+        >>> @numba.njit
+        ... def descend(w, x, steps):
+        ...     gradient = np.empty_like(w)
+        ...     for _ in range(steps):
+        ...         value_and_grad(workspace, w, x, gradient)
+        ...         w -= 0.25 * gradient
+        ...     return w
+        >>> descend(w, x, 20)
+        array([0.99999905, 1.99999809])
+        """
         return self.specialisation(*args, **kwargs).kernel
 
     def explain(self) -> str:

@@ -16,7 +16,7 @@ from jitdiff import codegen, passes
 from jitdiff.config import settings
 from jitdiff.frontend import Traced, native, unflatten
 from jitdiff.ir import ArrayType, Block, Dim, Emitted, show
-from jitdiff.native.signals import NotMine
+from jitdiff.native.signals import NotMine, WorkspaceTooSmall
 from jitdiff.ops import Handle, Op
 from jitdiff.ops.sizes import size_conditions
 
@@ -162,7 +162,19 @@ class Specialisation:
         sizes = sizes_of([np.shape(x) for x in leaves], self.types_of_arguments)
         assert sizes is not None
         counts: list[Any] = [n.substitute(sizes) if isinstance(n := t.size, Dim) else n for t in self.types]
-        return self.emitted.workspace + sum(int(n) * t.dtype.itemsize for n, t in zip(counts, self.types, strict=True))
+        results = sum(int(n) * t.dtype.itemsize for n, t in zip(counts, self.types, strict=True))
+        return self._workspace_for(leaves) + results
+
+    def _workspace_for(self, leaves: Sequence[Any]) -> int:
+        if "WorkspaceTooSmall" not in self.emitted.source:
+            return self.emitted.workspace
+        # Where sizes are symbolic the program itself says what it needs, before it does anything.
+        arguments = [*map(native, leaves), *self.captured()]
+        try:
+            self.kernel.dispatcher(np.empty(0, np.uint8), *arguments, *self.emitted.fresh(arguments))
+        except WorkspaceTooSmall as error:
+            return int(error.args[0])
+        return 0
 
     def header(self) -> str:
         """Return the typed signature."""

@@ -358,8 +358,62 @@ def test_the_same_program_gives_the_same_text() -> None:
 
 
 def test_memory_counts_workspace_and_results() -> None:
-    f = jd.compile(lambda x: x * 2)
-    assert f.memory(np.ones(100)) >= 800
+    f = jd.compile(lambda x: np.cumsum(np.exp(x)) * 2)
+    exact = f.memory(np.ones(100))
+    assert 800 < exact < 3000
+    assert f.memory(np.ones(200)) > 1600
+    assert f.memory(np.ones(1000)) > 8000
+    assert len(f.specialisations) == 2
+
+
+def test_variadic_arguments() -> None:
+    f = jd.compile(lambda *xs, **options: sum(np.sum(x) for x in xs) * options.get("scale", 1.0))
+    assert f(1.0, np.ones(2)) == 3.0
+    assert f(1.0, scale=2.0) == 2.0
+    assert f.grad(1.0, np.ones(2), scale=3.0) == 3.0
+
+
+def test_a_result_that_does_not_depend_has_gradient_zero() -> None:
+    f = jd.compile(lambda x: 3.0)
+    np.testing.assert_array_equal(f.grad(np.ones(3)), np.zeros(3))
+
+
+def test_names_of_the_user_do_not_clash() -> None:
+    @jd.compile
+    def exp(ws, exp, float, out, i):
+        return np.sum(np.exp(ws) * exp) * float + out * np.sum(i)
+
+    assert exp(np.zeros(2), np.ones(2), 2.0, 1.0, np.ones(3)) == 7.0
+    np.testing.assert_array_equal(exp.grad(np.zeros(2), np.ones(2), 2.0, 1.0, np.ones(3)), [2.0, 2.0])
+
+
+def test_integers_that_do_not_fit() -> None:
+    f = jd.compile(lambda x, n: x * n)
+    assert f(2.0, 3) == 6.0
+    with pytest.raises(ArgumentError, match="does not fit 64 bits"):
+        f(2.0, 2**70)
+
+
+def test_scalars_are_not_converted_to_another_program() -> None:
+    f = jd.compile(lambda x, n: np.sum(x) * n)
+    x = np.ones(2)
+    assert type(f(x, 2)) is np.float64
+    assert f(x, 2.5) == 5.0
+    assert f(x, np.float32(2.5)) == 5.0
+    assert f(x, True) == 2.0
+    assert f(x, np.array(2.5)) == 5.0
+    assert f(x, 2) == 4.0
+
+
+def test_the_pullback_of_a_vector_function_has_a_source() -> None:
+    f = jd.compile(lambda x: np.sin(x)).warmup(np.ones(3))
+    assert "cos" in f.adjoint_source
+    assert "g" in f.adjoint_source
+
+
+def test_the_derivative_says_what_it_is() -> None:
+    assert logistic.grad.__doc__.startswith("Gradient of logistic")
+    assert jd.hessian(logistic).__doc__.startswith("Hessian of logistic")
 
 
 def test_warmup_compiles_without_running() -> None:
