@@ -250,13 +250,13 @@ class Compiled(Generic[P, R]):
         >>> kernel = loss.value_and_grad.kernel(w, x)
         >>> value_and_grad, workspace = kernel.dispatcher, np.empty(kernel.emitted.workspace, np.uint8)
         >>> @numba.njit
-        ... def descend(w, x, steps):
+        ... def descend(workspace, w, x, steps):
         ...     gradient = np.empty_like(w)
         ...     for _ in range(steps):
         ...         value_and_grad(workspace, w, x, gradient)
         ...         w -= 0.25 * gradient
         ...     return w
-        >>> descend(w, x, 20)
+        >>> descend(workspace, w, x, 20)
         array([0.99999905, 1.99999809])
         """
         return self.specialisation(*args, **kwargs).kernel
