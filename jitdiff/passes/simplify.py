@@ -141,6 +141,27 @@ def add_placed(rw: Rewriter, node: Apply) -> Atom | None:
     return rw.apply(OPS["place"], (rw.apply(OPS["add"], (*x.args, *y.args)),), **x.attrs)
 
 
+@rule("add")
+def add_scattered(rw: Rewriter, node: Apply) -> Atom | None:
+    """Add what is scattered into zeros straight to the other operand, which so may be updated in place."""
+    for x, y in (node.args, node.args[::-1]):
+        if _fits(x, node) and (added := _scattered_onto(rw, x, y)) is not None:
+            return added
+    return None
+
+
+def _scattered_onto(rw: Rewriter, x: Atom, y: Atom) -> Atom | None:
+    """Return ``x + y`` if `y` is scattered into zeros, in one step or several."""
+    made = rw.maker(y, "scatter", "index_add")
+    if made is None:
+        return None
+    base: Atom | None = x
+    added = made.args
+    if made.op.name == "index_add":
+        base, added = _scattered_onto(rw, x, made.args[0]), made.args[1:]
+    return None if base is None else rw.apply(OPS["index_add"], (base, *added), selection=made.attrs["selection"])
+
+
 @rule("divide")
 def divide_one(rw: Rewriter, node: Apply) -> Atom | None:
     """``x / 1 = x``."""

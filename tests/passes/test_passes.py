@@ -48,6 +48,14 @@ def test_cotangents_of_one_slice_are_added_before_they_are_placed():
     assert names.count("place") == 1
 
 
+def test_cotangents_of_gathers_are_added_where_they_belong():
+    first, second = np.array([0, 0]), np.array([1, 2])
+    block = trace(gradient_of(lambda x: [np.sum(x[first] ** 2) + np.sum(x[second] ** 3) + np.sum(np.sin(x))]), X)
+    names = ops(passes.optimise(block))
+    assert "scatter" not in names
+    assert names.count("index_add") == 2
+
+
 def test_equal_expressions_are_computed_once():
     assert ops(passes.optimise(trace(lambda x: [np.exp(x) * np.exp(x)], X))) == ["exp", "multiply"]
 
