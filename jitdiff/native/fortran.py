@@ -41,7 +41,8 @@ def _routine(name: str, kinds: str, library: str) -> Callable[[tuple[Any, ...]],
         def typer(args: Any) -> Any:
             if not isinstance(args, types.BaseTuple) or len(args) != len(kinds):
                 return None
-            dtypes = {arg.dtype for arg in args.types if isinstance(arg, types.Array)} - {types.int32, types.int64}
+            given: Any = args
+            dtypes = {arg.dtype for arg in given if isinstance(arg, types.Array)} - {types.int32, types.int64}
             return types.intp if len(dtypes) == 1 and dtypes <= set(FLOATS) else None
 
         return typer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import numpy as np
@@ -33,7 +32,7 @@ def check(got: np.ndarray, want: np.ndarray) -> None:
     np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("layouts", itertools.product("CFA", "CFA"), ids="".join)
+@pytest.mark.parametrize("layouts", ["CC", "CF", "FC", "FF", "CA", "AF"])
 def test_matrices_of_all_layouts(layouts, rng):
     views = [VIEWS[layout].format(name) for layout, name in zip(layouts, "ab", strict=True)]
     body = f"out = np.empty((c, d))\nmatmul({views[0]}, {views[1]}, out)\nreturn out"

@@ -58,9 +58,7 @@ def _as_it_is(a: Any) -> Any:
 
 @jitable
 def _copied(a: Any) -> Any:
-    copy = np.empty(a.shape, a.dtype)
-    copy[:] = a
-    return copy
+    return np.ascontiguousarray(a)
 
 
 @jitable
