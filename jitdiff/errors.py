@@ -119,3 +119,10 @@ class JitdiffWarning(UserWarning):
 
 class TapeWarning(JitdiffWarning):
     """A tape was asked for something that works, but surely not as wished: watching an integer, for instance."""
+
+
+class DisconnectedWarning(TapeWarning):
+    """A gradient is None, and the tape knows why: `GradientTape.explain` tells it again.
+
+    It is given once for each line that asks; ``unconnected_gradients="zero"`` gives zeros, and no warning.
+    """

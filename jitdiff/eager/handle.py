@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from jitdiff.eager.explain import note
 from jitdiff.errors import ArgumentTypeError
 from jitdiff.ir import ArrayType
 from jitdiff.ir.location import caller, describe
@@ -63,17 +64,21 @@ class EagerHandle(ArrayMethods):
         >>> a
         array([5., 2.])
         """
+        note(self, "numpy()")
         return self._value.copy()
 
     def item(self, *index: int) -> Any:
         """Return one element as a Python scalar."""
+        note(self, "item()")
         return self._value.item(*index)
 
     def tolist(self) -> Any:
         """Return the elements as nested lists of Python scalars."""
+        note(self, "tolist()")
         return self._value.tolist()
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
+        note(self, "a conversion to a NumPy array")
         if copy is False:
             view: Array = np.asarray(self._value).view()
             view.flags.writeable = False
@@ -84,9 +89,11 @@ class EagerHandle(ArrayMethods):
         return bool(self._value)
 
     def __float__(self) -> float:
+        note(self, "float(), or an assignment into a NumPy array,")
         return float(self._value)
 
     def __int__(self) -> int:
+        note(self, "int()")
         return int(self._value)
 
     def __complex__(self) -> complex:

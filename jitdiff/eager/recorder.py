@@ -6,9 +6,10 @@ import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from jitdiff.ir import Builder
+from jitdiff.ir import Builder, Location
 from jitdiff.ops.table import Op
 
 
@@ -46,6 +47,15 @@ class Step:
         self.result = result
 
 
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """A known value that was used where no recorder can follow: how, and at which line of the user's."""
+
+    value: Any
+    how: str
+    loc: Location | None
+
+
 class Recorder:
     """A list of steps, and which values they connect.
 
@@ -59,15 +69,19 @@ class Recorder:
         The Variables that were read or watched, of any dtype.
     steps : list of Step
         What was recorded.
+    leaks : list of Leak
+        Where known values went that could not be followed.
     takes_variables : bool
         Whether reading a trainable Variable watches it.
     trace : Builder or None
         The trace that the recording began in.
     """
 
-    __slots__ = ("__weakref__", "known", "leaves", "steps", "takes_variables", "trace", "variables")
+    __slots__ = ("__weakref__", "known", "leaks", "leaves", "steps", "takes_variables", "trace", "variables")
     pushes: ClassVar[bool] = False
-    """Whether it computes tangents at once, instead of keeping steps for later."""
+    """Whether `record` has to be called: it computes tangents at once, instead of keeping steps for later."""
+    paused: ClassVar[bool] = False
+    """Whether it only looks on, in place of a tape that does not record."""
 
     def __init__(self, takes_variables: bool = False) -> None:
         self.takes_variables = takes_variables
@@ -76,6 +90,7 @@ class Recorder:
         self.leaves: set[Any] = set()
         self.variables: set[Any] = set()
         self.steps: list[Step] = []
+        self.leaks: list[Leak] = []
 
     def watch(self, value: Any) -> None:
         """Make `value`, a Tensor or Variable of floating dtype, one that gradients can be taken by."""
@@ -99,6 +114,7 @@ class Recorder:
         self.leaves = set()
         self.variables = set()
         self.steps = []
+        self.leaks = []
 
 
 class _Active(threading.local):
@@ -159,6 +175,6 @@ def remember() -> References:
 
 def around(references: References) -> list[Recorder]:
     """Return the recorders of a gradient's own computation: those remembered that can still use it, and the active."""
-    now = _active.recorders
+    now = [r for r in _active.recorders if not r.paused]
     remembered = [r for ref in references if (r := ref()) is not None and r.known and r not in now]
     return [*remembered, *now]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
@@ -19,6 +20,7 @@ from jitdiff.eager.arguments import (
     unflatten,
 )
 from jitdiff.eager.backward import backward
+from jitdiff.eager.explain import Paused, reason
 from jitdiff.eager.handle import EagerHandle
 from jitdiff.eager.jacobians import batch_jacobian, jacobian
 from jitdiff.eager.linked import zeros_like
@@ -26,7 +28,7 @@ from jitdiff.eager.recorder import Recorder, References, active, around, recordi
 from jitdiff.eager.tensor import Tensor, tensor_of
 from jitdiff.eager.traced import TraceSpan
 from jitdiff.eager.variable import Variable, in_order
-from jitdiff.errors import ArgumentError, TapeError, TapeWarning, TracingError
+from jitdiff.errors import ArgumentError, DisconnectedWarning, TapeError, TapeWarning, TracingError
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Tracer
 
@@ -78,6 +80,7 @@ class GradientTape:
         "_recorder",
         "_recording",
         "_span",
+        "_told",
         "_used",
         "_variables",
     )
@@ -89,6 +92,7 @@ class GradientTape:
         self._entered = False
         self._used = False
         self._outer: References = []
+        self._told: list[tuple[Any, Any, str]] = []
         self._variables: tuple[Variable, ...] = ()
         self._span: TraceSpan | None = None
 
@@ -181,7 +185,8 @@ class GradientTape:
         if self._span is not None:
             self._span.refuse_pause()
         self._recording = False
-        with recording([r for r in active() if r is not self._recorder]):
+        stand_in = Paused(self._recorder)
+        with recording([stand_in if r is self._recorder else r for r in active()]):
             try:
                 yield
             finally:
@@ -239,10 +244,11 @@ class GradientTape:
         >>> {name: g.tolist() for name, g in tape.gradient(y, layer).items()}
         {'w': [2.0, 4.0], 'b': 1.0}
         """
-        return self.pull(target, sources, output_gradients, "output_gradients", is_zero(unconnected_gradients))
+        zero = is_zero(unconnected_gradients)
+        return self.pull(target, sources, output_gradients, "output_gradients", zero, warn=not zero)
 
-    def pull(self, target: Any, sources: Any, weights: Any, name: str, zero: bool = False) -> Any:
-        """Return what `gradient` does; errors about `weights` call them `name`."""
+    def pull(self, target: Any, sources: Any, weights: Any, name: str, zero: bool = False, warn: bool = False) -> Any:
+        """Return what `gradient` does; errors about `weights` call them `name`; `warn` of None for a reason."""
         self._require_usable("gradient")
         targets = tensors_in(target, "target")
         wrt = tensors_in(sources, "sources")
@@ -252,9 +258,59 @@ class GradientTape:
             found = self._span.gradient(self._recorder, targets, seeds, wrt)
         else:
             found = backward(self._recorder, targets, seeds, wrt, outer)
+            if any(g is None for g in found):
+                self._explain_nones(targets, wrt, sources, found, warn)
         if not self._persistent:
             self._finish()
         return unflatten(sources, [zeros_like(x) if g is None and zero else g for g, x in zip(found, wrt, strict=True)])
+
+    def explain(self, target: Any, source: Any) -> str:
+        """Return why the gradient of `target` by `source` is None, with the line of yours that made it so.
+
+        It can be asked before and after `gradient`.
+
+        Parameters
+        ----------
+        target : Tensor or Variable
+            What was to be differentiated.
+        source : Tensor or Variable
+            What by.
+
+        Examples
+        --------
+        >>> import jitdiff as jd
+        >>> x, c = jd.Variable(3.0), jd.constant(2.0)
+        >>> with jd.GradientTape() as tape:
+        ...     y = x * c
+        >>> tape.explain(y, c)
+        'the source is a Tensor that was never watched: tape.watch(x) before it is used, ...'
+        >>> tape.explain(y, x)
+        'the gradient is not None'
+        """
+        self._require_entered("explain")
+        (y,), (x,) = tensors_in([target], "target"), tensors_in([source], "source")
+        for told_target, told_source, text in self._told:
+            if told_target() is y and told_source() is x:
+                return text
+        if self._used:
+            return "the tape has been used, and gave a gradient that is not None, or was not asked for this one"
+        if backward(self._recorder, [y], [None], [x], ())[0] is not None:
+            return "the gradient is not None"
+        return reason(self._recorder, y, x).text
+
+    def _explain_nones(
+        self, targets: Sequence[Any], wrt: Sequence[Any], sources: Any, found: Sequence[Any], warn: bool
+    ) -> None:
+        """Keep the reasons for what is None; warn of those that may surprise."""
+        for k, (g, x) in enumerate(zip(found, wrt, strict=True)):
+            if g is not None:
+                continue
+            reasons = [reason(self._recorder, y, x) for y in targets]
+            self._told += [(weakref.ref(y), weakref.ref(x), r.text) for y, r in zip(targets, reasons, strict=True)]
+            surprising = [r.text for r in reasons if r.surprising]
+            if warn and surprising:
+                path = leaves_and_paths(sources, "sources")[k][1]
+                warnings.warn(f"the gradient by {path} is None: {surprising[0]}", DisconnectedWarning, stacklevel=4)
 
     def jacobian(
         self,

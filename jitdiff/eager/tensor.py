@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import optree
 
+from jitdiff.eager.explain import note
 from jitdiff.eager.handle import EagerHandle
 from jitdiff.eager.operands import SCALARS, captured, explained, kept, operand
 from jitdiff.eager.recorder import Step, active
@@ -151,9 +152,18 @@ def apply(op: Op, xs: Sequence[Any], attrs: dict[str, Any]) -> Any:
         return outs
     out = _new(Tensor)
     out._value = y if type(y) is _ndarray and y.shape else plain(y)
-    if recorders and op.vjp is not None:
-        record_one(op, followed, attrs, out, values)
+    if recorders:
+        if op.vjp is not None:
+            record_one(op, followed, attrs, out, values)
+        else:
+            _note_stop(op, followed)
     return out
+
+
+def _note_stop(op: Op, args: Sequence[Any]) -> None:
+    for x in args:
+        if x is not None:
+            note(x, f"{op.name}, which has no gradient,")
 
 
 def record_one(op: Op, args: Sequence[Any], attrs: dict[str, Any], out: Tensor, values: Sequence[Any]) -> None:
@@ -166,6 +176,7 @@ def record_one(op: Op, args: Sequence[Any], attrs: dict[str, Any], out: Tensor, 
                 if step is None:
                     y = out._value
                     if y.dtype.kind != "f":
+                        note(x, f"{op.name}, which gave {y.dtype},")
                         return
                     step = Step(op, args, attrs, (out,), values, y)
                 if recorder.pushes:

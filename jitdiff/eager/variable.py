@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from jitdiff.eager.convert import numbers
+from jitdiff.eager.explain import note
 from jitdiff.eager.handle import EagerHandle
-from jitdiff.eager.operands import captured
+from jitdiff.eager.operands import captured, leaves_of
 from jitdiff.eager.recorder import Step, active
 from jitdiff.eager.tensor import Tensor, fresh, tensor_of
 from jitdiff.errors import DtypeError, ShapeError, TracingError
@@ -118,6 +119,9 @@ class Variable(EagerHandle):
                 where=describe(caller()),
                 hint="return the new value, and assign it outside",
             )
+        for x in leaves_of(given):
+            if isinstance(x, EagerHandle):
+                note(x.read(), f"an assignment to the Variable {self.name!r}, which stops gradients,")
         array = numbers(given)
         old = self._value
         if array.shape != old.shape:
