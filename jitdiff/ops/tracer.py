@@ -72,8 +72,8 @@ class Tracer(ArrayMethods):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:
         self._refuse(
-            "np.array(), or assignment into a NumPy array,",
-            "use np.stack or np.concatenate to put traced values together",
+            "np.array(), or assignment into a NumPy array, or its element at a traced index,",
+            "np.stack and np.concatenate put traced values together, and jitdiff.constant(a)[i] reads a NumPy array",
         )
 
     def __repr__(self) -> str:
