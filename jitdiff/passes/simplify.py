@@ -266,9 +266,9 @@ def _narrow_operands(rw: Rewriter, node: Apply) -> Atom | None:
     whole = node.out.type.shape
     if not any(spreads):
         return None
-    if broadcast_shapes(*(a.type.shape for a in sources)) != whole:
-        if len(node.args) == 1 or all(s is not None or x.type.shape == () for x, s in zip(node.args, spreads, strict=True)):
-            return rw.apply(OPS["broadcast_to"], (rw.apply(op, sources),), shape=whole)
+    all_spread = all(s is not None or x.type.shape == () for x, s in zip(node.args, spreads, strict=True))
+    if all_spread and broadcast_shapes(*(a.type.shape for a in sources)) != whole:
+        return rw.apply(OPS["broadcast_to"], (rw.apply(op, sources),), shape=whole)
     args = list(node.args)
     for k, source in enumerate(sources):
         others = [a.type.shape for j, a in enumerate(args) if j != k]

@@ -37,11 +37,12 @@ FUNCTIONS = {
 
 def run(emitted, args):
     """Return the results of emitted text, given as large a workspace as it asks for."""
-    entry, args = load(emitted), prepared(args)
+    entry, args, outs = load(emitted), prepared(args), emitted.fresh(args)
     try:
-        return entry(workspace(emitted), *args)
+        returned = entry(workspace(emitted), *args, *outs)
     except WorkspaceTooSmall as too_small:
-        return entry(workspace(emitted, too_small.args[0]), *args)
+        returned = entry(workspace(emitted, too_small.args[0]), *args, *outs)
+    return emitted.collect(returned, outs)
 
 
 @pytest.mark.parametrize("f", FUNCTIONS.values(), ids=FUNCTIONS)
