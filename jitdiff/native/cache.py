@@ -154,8 +154,9 @@ class Entry:
 
     def seal(self) -> None:
         """Vouch for the files that are there now, and keep the cache within its size."""
-        for path in self._files():
-            path.chmod(0o600)
+        for path in self.folder.rglob("*"):
+            if not path.is_dir():
+                path.chmod(0o600)  # Numba writes as the umask says
         _write(self.folder / _SEAL, json.dumps(self._digests(), indent=0, sort_keys=True).encode())
         _trim(self)
 
