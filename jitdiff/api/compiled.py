@@ -5,16 +5,17 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import is_dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Self, TypeVar, cast, overload
 
-from jitdiff import ad, codegen, passes
+from jitdiff import ad, codegen, eager, passes
 from jitdiff.api import transforms
 from jitdiff.api.program import Program
 from jitdiff.api.specialisation import Options, Specialisation
 from jitdiff.api.tape_op import inlined, operation
 from jitdiff.errors import ArgumentError, ArgumentTypeError
-from jitdiff.frontend import Instance, Signature, is_native, unflatten
-from jitdiff.ir import show
+from jitdiff.frontend import Instance, Signature, Static, is_native, unflatten
+from jitdiff.ir import show, type_of
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
 from jitdiff.native.signals import NotMine
@@ -100,12 +101,12 @@ class Compiled(Generic[P, R]):
         args = self._bound + args
         leaves, layout = self._program.arrange(args, kwargs)
         found = self._program.find(leaves, layout)
-        if any(isinstance(x, Handle) for x in leaves):
+        if any(isinstance(x, Handle) for x in leaves) or (found.handles and eager.is_recording()):
             return self._on_tape(found, leaves)
         if len(leaves) == len(found.traced_leaves) == len(args) and all(map(is_native, leaves)):
             self._streak = self._streak + 1 if found is self._latest_found else 0
             self._latest_found = found
-            if self._streak >= self._patience:
+            if self._streak >= self._patience and not found.handles:
                 self._fast = found.direct(leaves), found.finish
         return found.call(leaves)
 
@@ -119,14 +120,15 @@ class Compiled(Generic[P, R]):
         if found.operation is None:
             block = found.traced.block
             params = [p.type for p in block.params[: len(found.traced_leaves)]]
+            params += [type_of(x) for x in found.handles]
             found.operation = operation(
                 self.__name__, found.types, params, found.flat, inlined(block), functools.partial(_compiled_like, self)
             )
-        outs = found.operation(*(leaves[k] for k in found.traced_leaves))
+        outs = found.operation(*(leaves[k] for k in found.traced_leaves), *found.handles)
         return unflatten(found.traced.out_spec, outs if found.operation.multiple else [outs])
 
     def _targets(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(x.target for x in self._bound) + args
+        return tuple(map(_target, self._bound)) + args
 
     def transformed(self, transform: Callable[..., Any], **options: Any) -> Compiled[..., Any]:
         """Return ``transform(function, **options)`` compiled, the same object each time."""
@@ -154,7 +156,7 @@ class Compiled(Generic[P, R]):
     def __get__(self, instance: object, owner: type) -> Compiled[..., R]: ...
     def __get__(self, instance: object | None, owner: type) -> Compiled[..., R]:
         """Return the method of an instance: its attributes are arguments like others."""
-        return self if instance is None else self._bind((Instance(instance),))
+        return self if instance is None else self._bind((_as_argument(instance),))
 
     @property
     def grad(self) -> Compiled[P, Any]:
@@ -276,14 +278,26 @@ class Compiled(Generic[P, R]):
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         if self._bound:
-            (instance,) = self._bound
-            return getattr, (instance.target, self.__name__)
+            return getattr, (_target(self._bound[0]), self.__name__)
         if self._origin is not None:
             compiled, transform, options = self._origin
             return _transform_again, (compiled, transform, options)
         if _imported(self._function) is self:
             return str(self.__qualname__)
         return _compile_again, (self._function, tuple(self._program.signature.static), self._program.options)
+
+
+def _as_argument(instance: Any) -> Any:
+    """Return the first argument of a method: a tree of the attributes where there are any, else static."""
+    if hasattr(instance, "__dict__") and not isinstance(instance, type):
+        return Instance(instance)
+    return instance if isinstance(instance, tuple) or is_dataclass(type(instance)) else Static(instance)
+
+
+def _target(argument: Any) -> Any:
+    if isinstance(argument, Instance):
+        return argument.target
+    return argument.value if isinstance(argument, Static) else argument
 
 
 def _of_method(

@@ -119,20 +119,27 @@ class Specialisation:
         """Positions of the leaves that are parameters of the program."""
         return tuple(k for k, kind in enumerate(self.traced.kinds) if isinstance(kind, ArrayType))
 
-    def captured(self) -> list[Any]:
-        """Return what the arrays read from around the function hold now."""
-        return [native(np.asarray(x)) if isinstance(x, Handle) else native(x) for x in self.block.captured]
+    @cached_property
+    def handles(self) -> tuple[Handle, ...]:
+        """The Tensors and Variables read from around the function; under a tape they are operands too."""
+        return tuple(x for x in self.traced.block.captured if isinstance(x, Handle))
 
-    def flat(self, leaves: Sequence[Any]) -> tuple[Any, ...]:
-        """Return the flat results on the traced leaves, as NumPy arrays and scalars."""
-        result = self._run(leaves)
+    def captured(self, held: Sequence[Any] = ()) -> list[Any]:
+        """Return what the arrays read from around the function hold now, or `held` in place of `handles`."""
+        values = dict(zip(map(id, self.handles), held, strict=True)) if held else {}
+        return [_numbers(values.get(id(x), x)) for x in self.block.captured]
+
+    def flat(self, operands: Sequence[Any]) -> tuple[Any, ...]:
+        """Return the flat results, as NumPy arrays and scalars, on the traced leaves and what `handles` hold."""
+        count = len(self.traced_leaves)
+        result = self._run(operands[:count], operands[count:])
         results = result if len(self.types) > 1 else (result,)
         return tuple(r if t.shape else t.dtype.type(r) for r, t in zip(results, self.types, strict=True))
 
-    def _run(self, leaves: Sequence[Any]) -> Any:
+    def _run(self, leaves: Sequence[Any], held: Sequence[Any] = ()) -> Any:
         arguments = list(map(native, leaves))
         if self.block.captured:
-            arguments += self.captured()
+            arguments += self.captured(held)
         return self.kernel.call(*arguments)
 
     def call(self, leaves: Sequence[Any]) -> Any:
@@ -192,6 +199,10 @@ class Specialisation:
     def summary(self) -> str:
         """Return a line on what it is and why it was made."""
         return f"{self.header()}: {self.reason}; {self.state()}"
+
+
+def _numbers(x: Any) -> Any:
+    return native(np.asarray(x)) if isinstance(x, Handle) else native(x)
 
 
 def _with_captured(call: Callable[..., Any], captured: Callable[[], list[Any]]) -> Callable[..., Any]:

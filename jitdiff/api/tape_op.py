@@ -8,7 +8,7 @@ from typing import Any
 from jitdiff import ad
 from jitdiff.api import worlds
 from jitdiff.ir import ArrayType
-from jitdiff.ops import Op
+from jitdiff.ops import Handle, Op
 
 
 def operation(
@@ -73,5 +73,14 @@ def operation(
 
 
 def inlined(block: Any) -> Callable[..., list[Any]]:
-    """Return a function of the operands that runs the program, with what its captured arrays hold then."""
-    return lambda *xs: ad.replay(block, [*xs, *block.captured])
+    """Return a function of the operands that runs the program, with what its captured arrays hold then.
+
+    The operands are the parameters, then values for the Tensors and Variables among the captured arrays.
+    """
+    count = len(block.params) - len(block.captured)
+
+    def run(*xs: Any) -> list[Any]:
+        held = iter(xs[count:])
+        return ad.replay(block, [*xs[:count], *(next(held) if isinstance(x, Handle) else x for x in block.captured)])
+
+    return run

@@ -288,6 +288,45 @@ def test_methods() -> None:
     assert len(Model.predict.specialisations) == 1
 
 
+def test_methods_of_classes_and_of_objects_without_a_dict() -> None:
+    class Model:
+        scale = 3.0
+
+        @classmethod
+        @jd.compile
+        def of_class(cls, x):
+            return x * cls.scale
+
+        @staticmethod
+        @jd.compile
+        def of_nobody(x):
+            return x * 2.0
+
+    class Pinned:
+        __slots__ = ("scale",)
+
+        @jd.compile
+        def scaled(self, x):
+            return x * self.scale
+
+    class Span(namedtuple("Span", "low high")):
+        __slots__ = ()
+
+        @jd.compile
+        def width(self, unit):
+            return (self.high - self.low) / unit
+
+    assert Model.of_class(2.0) == 6.0
+    assert Model.of_class.grad(2.0) == 3.0
+    assert Model().of_nobody(2.0) == 4.0
+    pinned = Pinned()
+    pinned.scale = 5.0
+    assert pinned.scaled(2.0) == 10.0
+    assert Span(1.0, 4.0).width(2.0) == 1.5
+    assert Span(1.0, 9.0).width(2.0) == 4.0
+    assert len(Span.width.specialisations) == 1
+
+
 def test_threads_trace_and_compile_once() -> None:
     traces = []
 
