@@ -60,13 +60,13 @@ def read(path: Path) -> Problem:
     if name not in MODELS:
         raise ValueError(f"{path.name}: no model for the data set {name!r}")
     parameters = re.findall(r"^ *b\d+ *= +(\S+) +(\S+) +(\S+) +(\S+)", text, re.MULTILINE)
-    start1, start2, certified, sd = np.array(parameters, np.float64).T
+    start1, start2, certified, sd = _columns(parameters)
     if len(certified) != int(find(r"^ +(\d+) Parameters")):
         raise ValueError(f"{path.name}: {len(certified)} parameters read, the header says otherwise")
 
     formula = re.sub(r"\s+", " ", find(r"^ +((?:log\[y\]|y) +=(?:.+\n)+?)\s*\n").strip())
     table = text[text.rindex("Data:") :].splitlines()[1:]
-    y, *predictors = np.array([line.split() for line in table if line.strip()], np.float64).T
+    y, *predictors = _columns([line.split() for line in table if line.strip()])
     if len(y) != int(find(r"^Number of Observations: +(\d+)")) or len(predictors) != int(find(r"^ +(\d+) Predictor")):
         raise ValueError(f"{path.name}: {len(y)} rows of 1 + {len(predictors)} columns, the header says otherwise")
 
@@ -82,6 +82,11 @@ def read(path: Path) -> Problem:
         certified_sd=sd,
         residual_sum_of_squares=float(find(r"^Residual Sum of Squares: +(\S+)")),
     )
+
+
+def _columns(rows: Any) -> Array:
+    """Return the columns of a table of numbers, each contiguous: native code takes those as they are."""
+    return np.ascontiguousarray(np.array(rows, np.float64).T)
 
 
 def read_all(folder: Path = FOLDER) -> list[Problem]:
