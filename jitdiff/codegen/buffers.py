@@ -24,7 +24,7 @@ def allocate(program: Program, stmts: list[Stmt]) -> tuple[list[Stmt], int]:
         The statements with declarations put in, each before the statement that first uses the buffer, and the number
         of bytes of workspace they take (0 if that depends on symbolic sizes).
     """
-    uses = _Uses(program.buffers, stmts)
+    uses = _Uses(program, stmts)
     used = [b for b in program.buffers if b.name in uses.spans]
     kept = [b for b in used if not b.returned and _sizes_known(program, b)]
     fixed = [b for b in kept if isinstance(_bytes(b), int)]
@@ -58,12 +58,12 @@ def _bytes(buffer: Buffer) -> int | Dim:
 class _Uses:
     """Where buffers are used: spans of positions in the text, a loop counting as a whole for what lives around it."""
 
-    def __init__(self, buffers: Sequence[Buffer], stmts: Sequence[Stmt]) -> None:
-        self.buffers = {b.name: b for b in buffers}
+    def __init__(self, program: Program, stmts: Sequence[Stmt]) -> None:
+        self.buffers = {b.name: b for b in program.buffers}
+        self._aliases = program.aliases
         self.spans: dict[str, Span] = {}
         self.first: dict[str, tuple[Stmt, ...]] = {}
         self._position = 0
-        self._loops: list[tuple[Stmt, int, list[str]]] = []
         self._visit(stmts, ())
 
     def _visit(self, stmts: Sequence[Stmt], path: tuple[Stmt, ...]) -> None:
@@ -71,7 +71,9 @@ class _Uses:
             start = self._position
             self._position += 1
             here = (*path, stmt)
-            for name in (n for group in names_in(stmt.text) for n in group if n in self.buffers):
+            for name in (self._aliases.get(n, n) for group in names_in(stmt.text) for n in group):
+                if name not in self.buffers:
+                    continue
                 self._note(name, start, start)
                 self.first.setdefault(name, here)
             if stmt.body is not None:

@@ -7,14 +7,18 @@ from collections import Counter
 from collections.abc import Callable
 
 from jitdiff.codegen.cost import reach_of
-from jitdiff.codegen.elements import TOKEN, tokens
+from jitdiff.codegen.elements import TOKEN, At, tokens
 from jitdiff.codegen.items import Group, Root
 from jitdiff.codegen.program import Place, Program
+from jitdiff.codegen.terms import canonical
 from jitdiff.codegen.text import Stmt, literal, normal, typed
-from jitdiff.ir import ArrayType, Const, Location, Value
+from jitdiff.ir import ArrayType, Const, Location, Shape, Value, product
 
 _WIDTH = 100
 """Longer expressions are broken up."""
+
+_LONG = 64
+"""Length from which an inner loop is worth being one."""
 
 
 def emit_nest(
@@ -51,6 +55,8 @@ class _Nest:
         self.after: list[list[Stmt]] = [[] for _ in range(self.depth + 1)]
         self.text: dict[int, str] = {}
         self.named: set[int] = set()
+        self.flat = self._is_flat()
+        self.views: dict[str, str] = {}
 
     def emit(self) -> list[Stmt]:
         if 0 in self.elements.extents.values():
@@ -62,7 +68,7 @@ class _Nest:
         for root in self.roots:
             if root.write is None:
                 if not (root.stores and int(root.text[2:-1]) in scalars):
-                    self._assign(self.depth, self.place_of(root).element(root.target), root.text, root)
+                    self._assign(self.depth, self._located(self.place_of(root), root.target), root.text, root)
             else:
                 self._write(root)
         return self._loops()
@@ -111,6 +117,43 @@ class _Nest:
         names = frozenset().union(*(self.elements.variables_of(term) for term in root.target))
         return self._level(names.union(*(self.reach.depends[t] for term in root.target for t in tokens(term))))
 
+    # One loop over everything instead of one for each axis.
+
+    def _is_flat(self) -> bool:
+        """Tell whether all arrays are gone through in the order of their memory, along rows that are not long."""
+        extents = list(self.elements.extents.values())
+        if self.depth < 2 or (isinstance(extents[-1], int) and extents[-1] >= _LONG):
+            return False
+        for e in self.reach.order:
+            node = self.elements.nodes[e]
+            if self.reach.is_read(node) and not isinstance(node.atom, Const):
+                if self.reach.depends[e] and not self._is_whole(node.index, node.atom.shape):
+                    return False
+            elif self.elements.variables_of(node.text):
+                return False
+        return all(
+            self._is_whole(root.target, root.value.shape) if root.value.shape else root.write is not None
+            for root in self.roots
+        )
+
+    def _is_whole(self, index: At, shape: Shape) -> bool:
+        """Tell whether the loops go over all of an array of this shape, in order."""
+        spans = [n for n in shape if n != 1] == list(self.elements.extents.values())
+        return spans and tuple(term for term in index if term != "0") == self.elements.variables
+
+    def _located(self, place: Place, index: At) -> str:
+        """Return the text of an element of a place."""
+        if not self.flat or not self.elements.variables_of(" ".join(index)):
+            return place.element(index)
+        if place.whole not in self.views:
+            name = self.views[place.whole] = self.program.view(place)
+            self.before[0].insert(0, Stmt(f"{name} = {place.whole}.reshape({self._size})"))
+        return f"{self.views[place.whole]}[{self.elements.variables[0]}]"
+
+    @property
+    def _size(self) -> str:
+        return canonical(product(tuple(self.elements.extents.values())), {})
+
     # Elements.
 
     def _element(self, element: int, scalar: str | None) -> None:
@@ -120,7 +163,7 @@ class _Nest:
             return
         if self.reach.is_read(node):
             place = self.program.places[node.atom]
-            text = place.element(tuple(self._filled(term) for term in node.index))
+            text = self._located(place, tuple(self._filled(term) for term in node.index))
             plain = not place.type.shape and not place.prefix
         else:
             text, plain = self._filled(node.text), False
@@ -165,7 +208,8 @@ class _Nest:
         where.append(Stmt(normal(f"{target} = {text}"), loc))
 
     def _assign(self, level: int, target: str, text: str, root: Root) -> None:
-        filled = self._filled(text)
+        alone = TOKEN.fullmatch(text)
+        filled = self.text[int(alone[1])] if alone else self._filled(text)
         self._statement(self.before[level], target, filled, root.node.loc if root.node else None)
 
     def _write(self, root: Root) -> None:
@@ -178,10 +222,10 @@ class _Nest:
         if root.write.combine == "{1}":
             if fill is not None and not self._covers(root, self.depth):
                 self._fill(place, fill, loc)
-            self._assign(self.depth, place.element(target), root.text, root)
+            self._assign(self.depth, self._located(place, target), root.text, root)
             return
         if level == self.depth and place.type.shape:
-            total = place.element(target)
+            total = self._located(place, target)
             if fill is not None:
                 self._fill(place, fill, loc)
         elif not place.type.shape:
@@ -221,6 +265,9 @@ class _Nest:
     def _loops(self) -> list[Stmt]:
         loc = next((r.node.loc for r in self.roots if r.node and r.node.loc), None)
         body = self.before[self.depth] + self.after[self.depth]
+        if self.flat:
+            head = f"for {self.elements.variables[0]} in range({self._size}):"
+            return [*self.before[0], Stmt(head, loc, body), *self.after[0]]
         for level in range(self.depth - 1, -1, -1):
             variable = self.elements.variables[level]
             loop = Stmt(f"for {variable} in range({self.elements.extents[variable]}):", loc, body)

@@ -98,6 +98,8 @@ class Program:
         Arrays to allocate.
     ties : list
         Names of buffers that loops exchange with each other.
+    aliases : dict
+        Names of views, each with the name of the buffer.
     symbols : set
         Symbolic sizes that are known from the parameters.
     plans : dict
@@ -111,6 +113,7 @@ class Program:
     trips: dict[Value, Atom] = field(default_factory=dict)
     buffers: list[Buffer] = field(default_factory=list)
     ties: list[tuple[str, str]] = field(default_factory=list)
+    aliases: dict[str, str] = field(default_factory=dict)
     symbols: set[str] = field(default_factory=set)
     plans: dict[Block, Plan] = field(default_factory=dict)
     spaces: dict[Shape, Elements] = field(default_factory=dict)
@@ -152,6 +155,12 @@ class Program:
         name = self.names.fresh(wish, "a")
         self.buffers.append(Buffer(name, type, scope, returned))
         return Place(name, type)
+
+    def view(self, place: Place) -> str:
+        """Return a new name for a place seen as one row."""
+        name = self.names.fresh(f"{place.name}_flat")
+        self.aliases[name] = place.name
+        return name
 
     def local(self, atom: Atom, index: At) -> str:
         """Return the name of the local scalar that holds an element."""
