@@ -14,7 +14,7 @@ from jitdiff.api.program import Program
 from jitdiff.api.specialisation import Options, Specialisation
 from jitdiff.api.tape_op import inlined, operation
 from jitdiff.errors import ArgumentError, ArgumentTypeError
-from jitdiff.frontend import Instance, Signature, Static, is_native, unflatten
+from jitdiff.frontend import Instance, Signature, Static, StoredFunction, is_native, unflatten
 from jitdiff.ir import show, type_of
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
@@ -284,7 +284,11 @@ class Compiled(Generic[P, R]):
             return _transform_again, (compiled, transform, options)
         if _imported(self._function) is self:
             return str(self.__qualname__)
-        return _compile_again, (self._function, tuple(self._program.signature.static), self._program.options)
+        function: Any = self._function
+        if _imported(function) is not function and not isinstance(function, StoredFunction):
+            function = StoredFunction(self._program.signature, [each.traced for each in self._program.specialisations])
+            self._latest()
+        return _compile_again, (function, tuple(self._program.signature.static), self._program.options)
 
 
 def _as_argument(instance: Any) -> Any:

@@ -12,6 +12,7 @@ from jitdiff.eager.functions import (
     value_and_gradients_function,
 )
 from jitdiff.eager.handle import EagerHandle
+from jitdiff.eager.recorder import is_recording
 from jitdiff.eager.rules import custom_jvp, custom_vjp
 from jitdiff.eager.tape import GradientTape
 from jitdiff.eager.tensor import Tensor
@@ -34,6 +35,7 @@ __all__ = [
     "gradients_function",
     "implicit_gradients",
     "implicit_value_and_gradients",
+    "is_recording",
     "jvp",
     "make_vjp",
     "recompute_grad",

@@ -130,6 +130,11 @@ def active() -> list[Recorder]:
     return _active.recorders
 
 
+def is_recording() -> bool:
+    """Whether a tape or accumulator records in this thread."""
+    return bool(_active.recorders)
+
+
 def start(recorder: Recorder) -> None:
     """Let `recorder` record in this thread, innermost of its kind."""
     recorders = _active.recorders

@@ -110,10 +110,49 @@ def test_pausing_is_refused_in_a_compiled_function() -> None:
         f(1.0)
 
 
-def test_a_tape_around_does_not_see_the_trace() -> None:
+def test_a_tape_around_sees_the_call_and_not_the_trace() -> None:
     v = jd.Variable([1.0, 2.0])
-    f = jd.compile(lambda x: np.sum(x * v))
+    f = jd.compile(lambda x: np.sum(np.sin(x) * v))
     with jd.GradientTape() as tape:
         y = f(np.ones(2))
-    assert y == 3.0
-    assert tape.watched_variables() == ()
+    assert tape.watched_variables() == (v,)
+    assert "2 ops" in repr(tape)
+    np.testing.assert_allclose(tape.gradient(y, v), np.sin([1.0, 1.0]))
+
+
+def test_variables_that_a_compiled_function_reads_have_gradients() -> None:
+    w, b = jd.Variable([[1.0], [2.0]]), jd.Variable(0.5)
+
+    @jd.compile
+    def model(x):
+        return np.sum((x @ w + b) ** 2)
+
+    x = np.array([[1.0, 2.0], [3.0, 4.0]])
+    assert type(model(x)) is np.float64
+    for _ in range(2):
+        with jd.GradientTape() as tape:
+            loss = model(x)
+        assert type(loss) is jd.Tensor
+        dw, db = tape.gradient(loss, [w, b])
+        residual = x @ w.numpy() + b.numpy()
+        np.testing.assert_allclose(dw, 2 * x.T @ residual)
+        np.testing.assert_allclose(db, 2 * np.sum(residual))
+        w.assign_sub(0.1 * dw)
+    assert model(x) != loss.item()
+
+
+def test_what_a_compiled_function_reads_has_second_derivatives() -> None:
+    c, v = jd.constant([1.0, 2.0]), jd.Variable(3.0)
+
+    @jd.compile
+    def f(x):
+        return np.sum(x * c**3) * v**2
+
+    with jd.GradientTape(persistent=True) as outer:
+        with jd.GradientTape() as inner:
+            inner.watch(c)
+            y = f(np.ones(2))
+        first = inner.gradient(y, c)
+    np.testing.assert_allclose(first, 9 * 3 * c.numpy() ** 2)
+    np.testing.assert_allclose(outer.gradient(first, c), 9 * 6 * c.numpy())
+    np.testing.assert_allclose(outer.gradient(first, v), 2 * 3 * np.sum(3 * c.numpy() ** 2))
