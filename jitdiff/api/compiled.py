@@ -5,16 +5,16 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import is_dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Self, TypeVar, cast, overload
 
 from jitdiff import ad, codegen, eager, passes
 from jitdiff.api import transforms
+from jitdiff.api.methods import as_argument, of_method, target
 from jitdiff.api.program import Program
 from jitdiff.api.specialisation import Options, Specialisation
 from jitdiff.api.tape_op import inlined, operation
 from jitdiff.errors import ArgumentError, ArgumentTypeError
-from jitdiff.frontend import Instance, Signature, Static, StoredFunction, is_native, unflatten
+from jitdiff.frontend import Signature, StoredFunction, is_native, unflatten
 from jitdiff.ir import show, type_of
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
@@ -128,7 +128,7 @@ class Compiled(Generic[P, R]):
         return unflatten(found.traced.out_spec, outs if found.operation.multiple else [outs])
 
     def _targets(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(map(_target, self._bound)) + args
+        return tuple(map(target, self._bound)) + args
 
     def transformed(self, transform: Callable[..., Any], **options: Any) -> Compiled[..., Any]:
         """Return ``transform(function, **options)`` compiled, the same object each time."""
@@ -137,7 +137,7 @@ class Compiled(Generic[P, R]):
             found = self._transformed.get(key)
             if found is None:
                 function = self._function
-                plain = _of_method(transform, function, options) if self._bound else transform(function, **options)
+                plain = of_method(transform, function, options) if self._bound else transform(function, **options)
                 static = self._program.signature.static & set(Signature(plain).names)
                 found = self._transformed[key] = Compiled(plain, static, options=self._program.options)
                 found._origin = (self, transform, options)
@@ -156,7 +156,7 @@ class Compiled(Generic[P, R]):
     def __get__(self, instance: object, owner: type) -> Compiled[..., R]: ...
     def __get__(self, instance: object | None, owner: type) -> Compiled[..., R]:
         """Return the method of an instance: its attributes are arguments like others."""
-        return self if instance is None else self._bind((_as_argument(instance),))
+        return self if instance is None else self._bind((as_argument(instance),))
 
     @property
     def grad(self) -> Compiled[P, Any]:
@@ -276,51 +276,22 @@ class Compiled(Generic[P, R]):
         count = f"{len(made)} specialisation{'s' * (len(made) > 1)}"
         return f"<jitdiff {made[-1].header()} | {count}, {made[-1].state()}>"
 
+    def _can_be_pickled(self) -> bool:
+        return bool(self._program.specialisations) or _imported(self._function) is self or _has_a_name(self._function)
+
     def __reduce__(self) -> str | tuple[Any, ...]:
         if self._bound:
-            return getattr, (_target(self._bound[0]), self.__name__)
-        if self._origin is not None:
+            return getattr, (target(self._bound[0]), self.__name__)
+        if self._origin is not None and self._origin[0]._can_be_pickled():
             compiled, transform, options = self._origin
             return _transform_again, (compiled, transform, options)
         if _imported(self._function) is self:
             return str(self.__qualname__)
         function: Any = self._function
-        if _imported(function) is not function and not isinstance(function, StoredFunction):
-            function = StoredFunction(self._program.signature, [each.traced for each in self._program.specialisations])
+        if not _has_a_name(function):
             self._latest()
+            function = StoredFunction(self._program.signature, [each.traced for each in self._program.specialisations])
         return _compile_again, (function, tuple(self._program.signature.static), self._program.options)
-
-
-def _as_argument(instance: Any) -> Any:
-    """Return the first argument of a method: a tree of the attributes where there are any, else static."""
-    if hasattr(instance, "__dict__") and not isinstance(instance, type):
-        return Instance(instance)
-    return instance if isinstance(instance, tuple) or is_dataclass(type(instance)) else Static(instance)
-
-
-def _target(argument: Any) -> Any:
-    if isinstance(argument, Instance):
-        return argument.target
-    return argument.value if isinstance(argument, Static) else argument
-
-
-def _of_method(
-    transform: Callable[..., Any], method: Callable[..., Any], options: dict[str, Any]
-) -> Callable[..., Any]:
-    """Return the transform of a method, by positions that do not count ``self``."""
-
-    def transformed(instance: Any, *args: Any, **kwargs: Any) -> Any:
-        def bound(*rest: Any, **keywords: Any) -> Any:
-            return method(instance, *rest, **keywords)
-
-        functools.update_wrapper(bound, method, updated=())
-        return transform(bound, **options)(*args, **kwargs)
-
-    named = transform(method, **options)
-    if named.__wrapped__ is method if hasattr(named, "__wrapped__") else False:
-        functools.update_wrapper(transformed, method, updated=())
-    transformed.__name__ = transformed.__qualname__ = named.__name__
-    return transformed
 
 
 def _compiled_like(like: Compiled[..., Any], function: Callable[..., Any]) -> Compiled[..., Any]:
@@ -333,6 +304,11 @@ def _imported(function: Callable[..., Any]) -> Any:
     for part in function.__qualname__.split("."):
         found = getattr(found, part, None)
     return found
+
+
+def _has_a_name(function: Callable[..., Any]) -> bool:
+    """Say whether a function can be pickled by itself."""
+    return isinstance(function, StoredFunction) or _imported(function) is function
 
 
 def _transform_again(compiled: Compiled[..., Any], transform: Callable[..., Any], options: dict[str, Any]) -> Any:

@@ -3,6 +3,7 @@
 from jitdiff.frontend.control import cond, fori_loop, map, scan, while_loop
 from jitdiff.frontend.layout import Layout, Signature, flatten_call
 from jitdiff.frontend.leaves import Kind, Static, is_native, kind_of, native
+from jitdiff.frontend.stored import StoredFunction
 from jitdiff.frontend.trace import NeedsStatic, Traced, symbolic_kinds, trace
 from jitdiff.frontend.trees import Instance, flatten, leaf_names, tree_map, unflatten
 
@@ -13,6 +14,7 @@ __all__ = [
     "NeedsStatic",
     "Signature",
     "Static",
+    "StoredFunction",
     "Traced",
     "cond",
     "flatten",

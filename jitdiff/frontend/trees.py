@@ -37,7 +37,7 @@ def flatten(tree: Any) -> tuple[list[Any], PyTreeSpec]:
     leaves, spec = optree.tree_flatten(tree, namespace=NAMESPACE)
     for leaf in leaves:
         if type(leaf) not in _plain:
-            if _register(type(leaf)):
+            if register_dataclass(type(leaf)):
                 return flatten(tree)
             _plain.add(type(leaf))
     return leaves, spec
@@ -82,7 +82,7 @@ class Instance:
         self.target = target
 
 
-def _register(cls: type) -> bool:
+def register_dataclass(cls: type) -> bool:
     """Register a dataclass as a tree of its fields; say whether `cls` is one."""
     if not dataclasses.is_dataclass(cls):
         return False

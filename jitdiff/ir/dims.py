@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import total_ordering
+from typing import Any
 
 from jitdiff.errors import TracingError
 
@@ -134,6 +135,9 @@ class Dim:
 
     def __lt__(self, other: int | Dim) -> bool:
         raise NeedsConcreteSize(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Dim, (dict(self.terms),)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Dim) and self.terms == other.terms

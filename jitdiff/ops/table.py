@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from jitdiff.errors import DifferentiationError, UnsupportedError
+from jitdiff.errors import ArgumentTypeError, DifferentiationError, UnsupportedError
 from jitdiff.ir import ArrayType
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops.emission import Emission
@@ -88,6 +88,14 @@ class Op:
     samples: Sequence[Sample] = ()
     multiple: bool = False
 
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]:
+        if OPS.get(self.name) is not self:
+            raise ArgumentTypeError(
+                f"{self.name}: an operation with a rule of its own cannot be pickled",
+                hint="define the function that uses it in a module, so that it is pickled by name",
+            )
+        return op_named, (self.name,)
+
     def __call__(self, *xs: Any, **attrs: Any) -> Any:
         """Apply to arrays, tracers or Tensors, in whichever world the operands live."""
         handler: Handle | None = None
@@ -134,6 +142,11 @@ class NumPyFunction:
     def name(self) -> str:
         """Name of the NumPy function."""
         return self.numpy.__name__
+
+
+def op_named(name: str) -> Op:
+    """Return the op of this name."""
+    return OPS[name]
 
 
 def register(op: Op, numpy: Callable[..., Any] | None = None) -> Op:

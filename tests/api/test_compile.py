@@ -367,6 +367,65 @@ def test_pickle_of_importable_functions(data) -> None:
     assert pickle.loads(pickle.dumps(doubled))(2.0) == 4.0
 
 
+@dataclass
+class Weights:
+    w: object
+
+
+def test_pickle_of_lambdas_keeps_their_programs() -> None:
+    table = np.array([1.0, 2.0])
+    f = jd.compile(lambda p, n, kind="sin": np.sum(np.sin(p.w) * table) * n)
+    with pytest.raises(ArgumentError, match="no program yet"):
+        pickle.dumps(f)
+    p = Weights(np.ones(2))
+    want = f(p, 2, "cos")
+    copy, gradient = pickle.loads(pickle.dumps((f, f.grad)))
+    assert copy(p, 3, "cos") == 1.5 * want
+    np.testing.assert_array_equal(gradient(p, 2, "cos").w, f.grad(p, 2, "cos").w)
+    np.testing.assert_allclose(jd.hessian(copy)(p, 2, "cos").w.w, np.diag(-2 * np.sin(1.0) * table))
+    assert pickle.loads(pickle.dumps(copy))(p, 2, "cos") == want
+    with pytest.raises(jd.errors.TracingError, match="came here by pickle") as caught:
+        copy(p, 2, "sin")
+    assert "'sin'" in str(caught.value)
+
+
+def test_pickle_of_a_gradient_whose_function_was_never_called() -> None:
+    gradient = jd.compile(lambda x: np.sum(x**3)).grad
+    np.testing.assert_array_equal(gradient(np.ones(2)), [3, 3])
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(gradient))(np.full(2, 2.0)), [12, 12])
+
+
+def test_pickled_programs_of_any_size_take_any_size() -> None:
+    f = jd.compile(lambda x: np.sum(np.exp(x)))
+    for n in (2, 3):
+        f(np.zeros(n))
+    copy = pickle.loads(pickle.dumps(f))
+    assert [copy(np.zeros(n)) for n in (2, 5, 7, 9)] == [2, 5, 7, 9]
+    assert len(copy.specialisations) <= 2
+
+
+def test_a_pickle_in_another_process(tmp_path) -> None:
+    f = jd.compile(lambda x: np.sum(x * x))
+    f.grad(np.ones(2))
+    path = tmp_path / "f.pickle"
+    path.write_bytes(pickle.dumps(f.grad))
+    code = f"import pickle, numpy as np; print(pickle.load(open({str(path)!r}, 'rb'))(np.array([3.0, 4.0])))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[6. 8.]\n"
+
+
+def test_a_rule_of_ones_own_is_not_pickled() -> None:
+    @jd.custom_vjp
+    def twice(x):
+        return x * 2
+
+    twice.defvjp(lambda x: (x * 2, None), lambda _, g: (g * 2,))
+    f = jd.compile(lambda x: twice(x))
+    f(1.0)
+    with pytest.raises(ArgumentTypeError, match="cannot be pickled"):
+        pickle.dumps(f)
+
+
 def test_inspection() -> None:
     f = jd.compile(lambda x, y: np.sum(np.exp(x) * y))
     assert "not traced yet" in repr(f)
