@@ -8,6 +8,7 @@ branches, functions of your own. Each result below is checked.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,10 @@ def variables_and_constants() -> None:
     c = jd.constant(2.0)
     with jd.GradientTape() as tape:
         y = c**2
-    show("the same of a constant", tape.gradient(y, c), None)
+    why = tape.explain(y, c)
+    with warnings.catch_warnings(action="ignore", category=jd.errors.DisconnectedWarning):
+        show("the same of a constant", tape.gradient(y, c), None)
+    print(f"    since {why}")
     with jd.GradientTape() as tape:
         tape.watch(c)
         y = c**2
