@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Self, TypeVar, cast, overload
 
 from jitdiff import ad, codegen, eager, passes
@@ -145,7 +146,7 @@ class Compiled(Generic[P, R]):
 
     def _bind(self, bound: tuple[Any, ...]) -> Compiled[..., Any]:
         clone: Compiled[..., Any] = object.__new__(Compiled)
-        clone.__dict__.update(self.__dict__)
+        clone.__dict__.update({k: v for k, v in self.__dict__.items() if k not in ("grad", "value_and_grad", "hessp")})
         clone._bound = bound
         clone._fast = _NOTHING
         return clone
@@ -158,17 +159,17 @@ class Compiled(Generic[P, R]):
         """Return the method of an instance: its attributes are arguments like others."""
         return self if instance is None else self._bind((as_argument(instance),))
 
-    @property
+    @cached_property
     def grad(self) -> Compiled[P, Any]:
         """The gradient by the first argument."""
         return cast(Compiled[P, Any], transforms.grad(self))
 
-    @property
+    @cached_property
     def value_and_grad(self) -> Compiled[P, tuple[R, Any]]:
         """The value, and the gradient by the first argument."""
         return cast(Compiled[P, tuple[R, Any]], transforms.value_and_grad(self))
 
-    @property
+    @cached_property
     def hessp(self) -> Compiled[..., Any]:
         """The product of the Hessian by the first argument with a vector: ``hessp(x, p, *args)``."""
         return cast(Compiled[..., Any], transforms.hessp(self))
