@@ -81,6 +81,8 @@ class Compiled(Generic[P, R]):
         self._latest_found: Specialisation | None = None
         self._transformed: dict[Any, Compiled[..., Any]] = {}
         functools.update_wrapper(self, function)
+        self.__name__ = self._program.signature.name
+        self.__qualname__ = getattr(function, "__qualname__", self.__name__)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return the result, computed by native code."""

@@ -118,7 +118,7 @@ class Program:
                 family.symbolic.append(found)
                 if found.takes(shapes):
                     return found
-        made = self._made(trace_quietly(self.function, layout, kinds), self._reason(kinds))
+        made = self._made(trace_quietly(self.function, layout, kinds), self._reason(layout, kinds))
         family.history = history[-MAX_HISTORY:]
         return made
 
@@ -156,14 +156,14 @@ class Program:
         self.specialisations.append(made)
         return made
 
-    def _reason(self, kinds: tuple[Kind, ...]) -> str:
+    def _reason(self, layout: Layout, kinds: tuple[Kind, ...]) -> str:
         if not self.specialisations:
             return "first call"
-        last = self.specialisations[-1].traced.kinds
-        if len(last) != len(kinds):
+        last = self.specialisations[-1].traced
+        if last.layout is not layout:
             return "another structure of arguments"
-        changes = [f"{a} -> {b}" for a, b in zip(last, kinds, strict=True) if a != b]
-        return f"changed: {', '.join(changes[:4])}" if changes else "another structure of arguments"
+        changes = [f"{n}: {a} -> {b}" for n, a, b in zip(layout.names, last.kinds, kinds, strict=True) if a != b]
+        return f"changed {', '.join(changes[:4])}"
 
 
 def trace_quietly(function: Callable[..., Any], layout: Layout, kinds: Sequence[Kind]) -> Traced:

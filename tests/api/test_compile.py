@@ -443,7 +443,7 @@ def test_inspection() -> None:
         compile(text, "module.py", "exec")
     f(np.ones(3, np.float32), np.ones(3))
     assert "2 specialisations" in repr(f)
-    assert "f64[3] -> f32[3]" in f.explain()
+    assert "changed x: f64[3] -> f32[3]" in f.explain()
 
 
 def test_the_same_program_gives_the_same_text() -> None:
@@ -453,6 +453,26 @@ def test_the_same_program_gives_the_same_text() -> None:
         f.warmup(np.ones(3), np.ones((4, 3)), np.ones(4))
         texts.add((f.source, f.adjoint_source))
     assert len(texts) == 1
+
+
+def test_callables_of_all_kinds() -> None:
+    import functools
+
+    class Scale:
+        def __init__(self, by):
+            self.by = by
+
+        def __call__(self, x):
+            return self.by * x
+
+    assert jd.compile(np.sin)(0.5) == np.sin(0.5)
+    assert jd.compile(np.sin).grad(0.5) == np.cos(0.5)
+    assert jd.compile(functools.partial(pow, exp=3))(2.0) == 8.0
+    scale = jd.compile(Scale(2.0))
+    assert scale(3.0) == 6.0
+    assert scale.grad(3.0) == 2.0
+    assert "Scale(x: f64[])" in repr(scale)
+    assert jd.compile(lambda x: np.max(x), static_argnames=())(np.ones(2)) == 1.0
 
 
 def test_memory_counts_workspace_and_results() -> None:
