@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from weakref import finalize
 
 import llvmlite
 import numba
@@ -76,26 +77,29 @@ def _numba_type(param: ArrayType) -> Any:
     return types.Array(element, param.ndim, "C", readonly=True) if param.ndim else element
 
 
-def load(emitted: Emitted, name: str, path: str) -> ModuleType:
-    """Execute the text of a module and register the module under `name`, where Numba looks for what it cached.
+def compile_text(emitted: Emitted, name: str, path: str, *, on_disk: bool, parallel: bool) -> Any:
+    """Compile the text of a module, or load what Numba kept of it beside `path`; return the entry's dispatcher.
 
-    The name is unique, and Numba puts it before the names of the functions, so that their symbols are unique too.
+    The module's name is unique, and Numba puts it before the names of the functions, so that their symbols are unique.
     """
     module = ModuleType(name)
     module.__file__ = path
     lines = emitted.source.splitlines(keepends=True)
     # Tracebacks show the text even when there is no file, or no more.
     linecache.cache[path] = (len(emitted.source), None, lines, path)
+    # Numba imports the module of what it loads. Nothing else does, so it can go when the dispatcher goes.
     sys.modules[name] = module
-    exec(compile(emitted.source, path, "exec"), module.__dict__)  # noqa: S102  the text that codegen wrote
-    return module
+    try:
+        exec(compile(emitted.source, path, "exec"), module.__dict__)  # noqa: S102  the text that codegen wrote
+        dispatcher = _compile_module(module, emitted, on_disk=on_disk, parallel=parallel)
+    finally:
+        del sys.modules[name]
+    finalize(dispatcher, linecache.cache.pop, path, None)
+    return dispatcher
 
 
-def compile_module(module: ModuleType, emitted: Emitted, *, on_disk: bool, parallel: bool) -> Any:
-    """Compile the functions of a module for the types of its entry's parameters; return the entry's dispatcher.
-
-    Nothing is compiled later: the dispatcher takes these types only.
-    """
+def _compile_module(module: ModuleType, emitted: Emitted, *, on_disk: bool, parallel: bool) -> Any:
+    """Compile the functions for the types of the entry's parameters, and for no others later."""
     options: dict[str, Any] = {
         "nopython": True,
         "nogil": True,
@@ -104,13 +108,16 @@ def compile_module(module: ModuleType, emitted: Emitted, *, on_disk: bool, paral
         "boundscheck": False,
         "parallel": parallel,
     }
-    *helpers, entry = emitted.functions
+    *helpers, entry = (getattr(module, name) for name in emitted.functions)
     for helper in helpers:
-        setattr(module, helper, numba.jit(**options)(getattr(module, helper)))
-    with _unique_symbols(), _cache_beside_source():
-        dispatcher = numba.jit(signature(emitted), cache=on_disk, **options)(getattr(module, entry))
-    setattr(module, entry, dispatcher)
-    return dispatcher
+        setattr(module, helper.__name__, numba.jit(**options)(helper))
+    try:
+        with _unique_symbols(), _cache_beside_source():
+            return numba.jit(signature(emitted), cache=on_disk, **options)(entry)
+    finally:
+        # Numba keeps the module as long as the dispatcher lives, so it must not hold a dispatcher in turn.
+        for helper in helpers:
+            setattr(module, helper.__name__, helper)
 
 
 @contextmanager

@@ -117,16 +117,14 @@ def _build(emitted: Emitted, name: str, *, cache: bool, parallel: bool) -> Kerne
         path, hit = str(entry.module), False
         with entry.locked():
             entry.prepare(emitted.source)
-            module = compiler.load(emitted, name, path)
-            dispatcher = compiler.compile_module(module, emitted, on_disk=True, parallel=parallel)
+            dispatcher = compiler.compile_text(emitted, name, path, on_disk=True, parallel=parallel)
             hit = bool(sum(dispatcher.stats.cache_hits.values()))
             if not hit:
                 entry.seal()
         disk.count(hit)
     else:
         path, hit = f"<jitdiff {name}>", False
-        module = compiler.load(emitted, name, path)
-        dispatcher = compiler.compile_module(module, emitted, on_disk=False, parallel=parallel)
+        dispatcher = compiler.compile_text(emitted, name, path, on_disk=False, parallel=parallel)
     seconds = time.perf_counter() - start
     kernel = Kernel(_caller(dispatcher, emitted), dispatcher, emitted, path, hit, seconds)
     _log.info("%s: %s", emitted.entry, kernel)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import traceback
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -117,6 +118,20 @@ def test_equal_modules_are_one_kernel_while_it_lives(loss):
     again = native("return a + 1.25", 1.0)
     assert again.path == name
     assert again.cache_hit
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_a_kernel_that_nobody_uses_is_freed(cached):
+    source = "def half(ws, a):\n    return a / 2\n\n\ndef entry(ws, a):\n    return 1 + half(ws, a)\n"
+    kernel = build(Emitted(source, "entry", ("half", "entry"), types_of(1.0), types_of(1.0), 0), cache=cached)
+    assert kernel.call(1.0) == kernel.dispatcher.py_func(None, 1.0) == 1.5
+    path, dispatcher = kernel.path, weakref.ref(kernel.dispatcher)
+    assert path in linecache.cache
+    del kernel
+    gc.collect()
+    assert dispatcher() is None
+    assert path not in linecache.cache
+    assert not [name for name in sys.modules if name.startswith("entry_")]
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, np.int32, np.uint8, np.bool_])
