@@ -46,10 +46,20 @@ class Emitted:
     outs: tuple[int, ...] = ()
 
     def fresh(self, args: Sequence[Any]) -> list[np.ndarray[Any, Any]]:
-        """Return new arrays to be the outs of a call with these arguments."""
+        """Return new arrays to be the outs of a call with these arguments.
+
+        Raises
+        ------
+        TypeError
+            If there are more or fewer arguments than parameters, or one has another number of dimensions.
+        """
         sizes: dict[str, int | Dim] = {}
         if any(isinstance(n, Dim) for k in self.outs for n in self.results[k].shape):
+            if len(args) != len(self.params):
+                raise TypeError(f"{len(self.params)} arguments are needed, not {len(args)}")
             for arg, param in zip(args, self.params, strict=True):
+                if np.ndim(arg) != param.ndim:
+                    raise TypeError(f"an array of {param.ndim} dimensions is needed, not {np.ndim(arg)}")
                 sizes.update((str(n), m) for n, m in zip(param.shape, np.shape(arg), strict=True))
         return [
             np.empty([max(n.substitute(sizes), 0) if isinstance(n, Dim) else n for n in t.shape], t.dtype)

@@ -173,6 +173,18 @@ def test_dtypes_specialise() -> None:
     assert len(f.specialisations) == 6
 
 
+def test_after_symbolic_sizes_other_ranks_and_counts_are_still_met() -> None:
+    twice = jd.compile(lambda x: x * 2)
+    for n in (2, 3, 4, 5):
+        np.testing.assert_array_equal(twice(np.ones(n)), np.full(n, 2.0))
+    np.testing.assert_array_equal(twice(np.ones((2, 3))), np.full((2, 3), 2.0))
+    assert twice(1.5) == 3.0
+    for _ in range(3):
+        twice(np.ones(7))
+    with pytest.raises(TypeError, match="argument"):
+        twice(np.ones(3), np.ones(3))
+
+
 def test_sizes_become_symbolic_once() -> None:
     f = jd.compile(lambda x, A: np.sum(A @ x))
     for n in (3, 4, 5, 6, 3):
