@@ -110,7 +110,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     -------
     tuple
         The value, and a function from a cotangent of it to the tuple of cotangents of the primals (None for what is not
-        floating). It can be called any number of times.
+        floating). It can be called any number of times; that of a compiled function runs the function again each time.
 
     Examples
     --------

@@ -6,7 +6,7 @@ import inspect
 import keyword
 import linecache
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,18 @@ from jitdiff.errors import JitdiffError, TracingError
 from jitdiff.frontend.layout import Layout
 from jitdiff.frontend.leaves import Kind, Static
 from jitdiff.frontend.trees import flatten, unflatten
-from jitdiff.ir import ArrayType, Atom, Block, Builder, Location, NeedsConcreteSize, Value, outs_of, reads_of
+from jitdiff.ir import (
+    ArrayType,
+    Atom,
+    Block,
+    Builder,
+    Location,
+    NeedsConcreteSize,
+    Value,
+    free_values,
+    outs_of,
+    reads_of,
+)
 from jitdiff.ir.builder import building
 from jitdiff.ir.location import describe, raised_at
 from jitdiff.ops import Handle, Tracer, lift
@@ -89,8 +100,18 @@ def trace(function: Callable[..., Any], layout: Layout, kinds: Sequence[Kind], n
                 raise better from error
             raise
         atoms, spec = result_atoms(result, name, function_location(function))
-        block = builder.finish(atoms)
+        block = _without_unread(builder.finish(atoms))
     return Traced(block, tuple(kinds), spec, layout)
+
+
+def _without_unread(block: Block) -> Block:
+    """Return the block without parameters for captured arrays that nothing reads."""
+    read = set(free_values(Block((), block.nodes, block.results)))
+    given = len(block.params) - len(block.captured)
+    held = [(p, a) for p, a in zip(block.params[given:], block.captured, strict=True) if p in read]
+    return replace(
+        block, params=(*block.params[:given], *(p for p, _ in held)), captured=tuple(array for _, array in held)
+    )
 
 
 class NeedsStatic(TracingError):

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+import jitdiff as jd
 from jitdiff import ad
 from jitdiff.errors import ArgumentError, ArgumentTypeError, TracingError
 from jitdiff.frontend import Layout, NeedsStatic, Signature, Static, Traced, flatten_call, symbolic_kinds, trace
-from jitdiff.ir import ArrayType, NeedsConcreteSize, verify
+from jitdiff.ir import ArrayType, NeedsConcreteSize, reads_of, verify
 
 
 def traced(function, *args, static_argnames=(), **kwargs) -> Traced:
@@ -38,6 +39,17 @@ def test_captured_arrays_are_parameters() -> None:
     assert found.block.captured[0] is table
     assert len(found.block.params) == 2
     np.testing.assert_array_equal(ad.evaluate(found.block, [np.ones(3), table]), [[0, 2, 4]])
+
+
+def test_captured_arrays_that_nothing_reads_are_no_parameters() -> None:
+    def f(x):
+        jd.cond(x > 0, lambda: x * np.ones(3), lambda: x * np.zeros(3))
+        return jd.jacobian(lambda v: v * np.arange(2.0))(np.ones(2)) * x
+
+    found = traced(f, 1.0)
+    assert len(found.block.params) == 1 + len(found.block.captured)
+    read = {v for node in found.block.nodes for v in reads_of(node)}
+    assert set(found.block.params) <= read
 
 
 def test_static_arguments_are_python_values_inside() -> None:
