@@ -15,6 +15,13 @@ from jitdiff.ops.logic import equal
 from jitdiff.ops.samples import POSITIVE, REALS, Domain, array, sample
 from jitdiff.ops.table import Handle, implements, unsupported
 
+
+def _root_slope(x: Any, y: Any) -> Any:
+    return divide(0.5, where(equal(y, 0), math.inf, y))
+
+
+# Of a sum of squares: like a norm, it has the derivative 0 where it is 0. What stands for np.sqrt is entered after it.
+root = pointwise("root", np.sqrt, "sqrt({0})", _root_slope, samples=POSITIVE)
 sqrt = pointwise("sqrt", np.sqrt, "sqrt({0})", lambda x, y: divide(0.5, y), samples=POSITIVE)
 cbrt = pointwise("cbrt", np.cbrt, "cbrt({0})", lambda x, y: divide(1.0, 3.0 * (y * y)), samples=POSITIVE)
 

@@ -8,9 +8,8 @@ import numpy as np
 
 from jitdiff.ir import Dim
 from jitdiff.ops.axes import Axes, shape_of
-from jitdiff.ops.elementwise import divide, multiply, square, subtract, where
-from jitdiff.ops.logic import equal
-from jitdiff.ops.power import sqrt
+from jitdiff.ops.elementwise import divide, multiply, square, subtract
+from jitdiff.ops.power import root
 from jitdiff.ops.reduce import converted, count_over, reduced, refuse, sum_
 from jitdiff.ops.samples import BITS, POSITIVE, array, sample
 from jitdiff.ops.table import implements, unsupported
@@ -60,9 +59,8 @@ def std(
     **options: Any,
 ) -> Any:
     """Return the standard deviation over axes; where it is 0, so is its derivative."""
-    variance = var(a, axis, dtype, out, ddof, keepdims, **options)
-    nothing = equal(variance, 0)
-    return where(nothing, 0.0, sqrt(where(nothing, 1.0, variance)))
+    refuse("std", out=out, **options)
+    return root(var(a, axis, dtype, ddof=ddof, keepdims=keepdims))
 
 
 @implements(
