@@ -1,14 +1,11 @@
-"""Pages may enter operations in the table; they leave it as they found it."""
+"""Each page meets the table of operations as jitdiff makes it."""
 
 import pytest
 
-from jitdiff.ops import FUNCTIONS, OPS, UFUNCS
+from tests.docs.table import kept_table
 
 
 @pytest.fixture(autouse=True)
 def same_table_after():
-    before = [(table, dict(table)) for table in (OPS, UFUNCS, FUNCTIONS)]
-    yield
-    for table, entries in before:
-        table.clear()
-        table.update(entries)
+    with kept_table():
+        yield
