@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import linecache
+import re
 import secrets
 import sys
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ from jitdiff.native.fortran import LARGE_INTEGERS
 
 # Never nnan or ninf: NaN and inf behave as in NumPy.
 FASTMATH = frozenset({"reassoc", "contract", "arcp", "nsz"})
+_USER_LINE = re.compile(r" +# \S+:\d+$", re.MULTILINE)
 _LOCATIONS = ("CACHE_DIR", "CACHE_LOCATOR_CLASSES")
 _NUMBA_SETTINGS = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DEBUGINFO_DEFAULT")
 
@@ -37,7 +39,7 @@ _NUMBA_SETTINGS = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DEBUGINFO_DEFAULT"
 def digest(emitted: Emitted, *, parallel: bool) -> str:
     """Hash all that the machine code of a module depends on."""
     parts = (
-        emitted.source,
+        stored(emitted.source),
         emitted.entry,
         *emitted.functions,
         *(f"{param.dtype.str}{param.ndim}" for param in emitted.params),
@@ -46,6 +48,17 @@ def digest(emitted: Emitted, *, parallel: bool) -> str:
         *_surroundings(),
     )
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def stored(source: str) -> str:
+    """Return the text without the comments that name the user's lines: moving a function compiles nothing again.
+
+    Examples
+    --------
+    >>> stored("    z = x * y        # model.py:7")
+    '    z = x * y'
+    """
+    return _USER_LINE.sub("", source)
 
 
 @cache
@@ -90,7 +103,7 @@ def compile_text(emitted: Emitted, name: str, path: str, *, on_disk: bool, paral
     # Numba imports the module of what it loads. Nothing else does, so it can go when the dispatcher goes.
     sys.modules[name] = module
     try:
-        exec(compile(emitted.source, path, "exec"), module.__dict__)  # noqa: S102  the text that codegen wrote
+        exec(compile(stored(emitted.source), path, "exec"), module.__dict__)  # noqa: S102  the text that codegen wrote
         dispatcher = _compile_module(module, emitted, on_disk=on_disk, parallel=parallel)
     finally:
         del sys.modules[name]

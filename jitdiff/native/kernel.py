@@ -116,7 +116,7 @@ def _build(emitted: Emitted, name: str, *, cache: bool, parallel: bool) -> Kerne
         entry = disk.Entry(settings().cache_dir, name)
         path, hit = str(entry.module), False
         with entry.locked():
-            entry.prepare(emitted.source)
+            entry.prepare(compiler.stored(emitted.source))
             dispatcher = compiler.compile_text(emitted, name, path, on_disk=True, parallel=parallel)
             hit = bool(sum(dispatcher.stats.cache_hits.values()))
             if not hit:

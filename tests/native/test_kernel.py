@@ -277,3 +277,11 @@ def test_importing_jitdiff_imports_no_numba():
 def test_options_are_part_of_the_name():
     emitted = module("return a", [1.0])
     assert compiler.digest(emitted, parallel=True) != compiler.digest(emitted, parallel=False)
+
+
+def test_a_function_that_only_moved_keeps_its_name():
+    here = module("    y = x * 2.0        # model.py:7\n    return y", (1.0,))
+    there = module("    y = x * 2.0        # model.py:19\n    return y", (1.0,))
+    other = module("    y = x * 3.0        # model.py:7\n    return y", (1.0,))
+    names = [compiler.digest(emitted, parallel=False) for emitted in (here, there, other)]
+    assert names[0] == names[1] != names[2]
