@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Self, TypeVar, cast, overload
 
-from jitdiff import ad, codegen, eager, passes
+from jitdiff import eager
 from jitdiff.api import transforms
 from jitdiff.api.methods import as_argument, of_method, target
 from jitdiff.api.program import Program
+from jitdiff.api.pullback import exactly
 from jitdiff.api.specialisation import Options, Specialisation
 from jitdiff.api.tape_op import inlined, operation
 from jitdiff.errors import ArgumentError, ArgumentTypeError
-from jitdiff.frontend import Signature, StoredFunction, is_native, unflatten
+from jitdiff.frontend import Signature, StoredFunction, flatten, is_native, native, unflatten
 from jitdiff.ir import show, type_of
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
@@ -210,14 +211,38 @@ class Compiled(Generic[P, R]):
 
     @property
     def adjoint_source(self) -> str:
-        """The emitted text of the derivative: of `value_and_grad` for a scalar function, else of the pullback."""
-        latest = self._latest()
-        block = latest.traced.block
-        if len(latest.types) == 1 and latest.types[0].shape == () and latest.types[0].is_float and not self._bound:
-            derived = cast(Compiled[..., Any], transforms.value_and_grad(self))
-            return derived._program.like(latest).emitted.source
-        joint = ad.joint(block, [k for k, p in enumerate(block.params[: len(latest.traced_leaves)]) if p.type.is_float])
-        return codegen.emit(passes.optimise(joint), joint.name, f"Value and pullback of {self.__name__}.").source
+        """The emitted text of the adjoint: from cotangents of the results, and what the value saved, to the gradient.
+
+        It is by the first argument. The fused text of value and gradient is ``value_and_grad.source``.
+        """
+        return self._latest().pullback_by_first.adjoint.source
+
+    def value_and_pullback(self, primals: Sequence[Any]) -> tuple[Any, Callable[[Any], tuple[Any, ...] | None]] | None:
+        """Return the value at arrays and the native pullback; None where an argument is a tree or a handle.
+
+        The pullback gives None for a cotangent that is not of the results' structure and shapes.
+        """
+        args = (*self._bound, *primals)
+        leaves, layout = self._program.arrange(args, {})
+        if self._bound or len(leaves) != len(args) or any(isinstance(x, Handle) for x in leaves):
+            return None
+        found = self._program.find(leaves, layout)
+        if found.handles or len(found.traced_leaves) != len(args) or found.is_symbolic:
+            return None
+        pullback, spec = found.pullback, found.traced.out_spec
+        results, pull = pullback([*map(native, leaves), *found.captured()])
+
+        def pulled(cotangent: Any) -> tuple[Any, ...] | None:
+            given, structure = flatten(cotangent)
+            if structure != spec or any(isinstance(g, Handle) for g in given):
+                return None
+            exact = [exactly(g, t) for g, t in zip(given, pullback.types, strict=True) if t.is_float]
+            if any(g is None for g in exact):
+                return None
+            grads = iter(pull(exact))
+            return tuple(next(grads) if k in pullback.wrt else None for k in range(len(args)))
+
+        return unflatten(spec, results), pulled
 
     def warmup(self, *args: P.args, **kwargs: P.kwargs) -> Self:
         """Compile for these arguments without running, and return the function itself.

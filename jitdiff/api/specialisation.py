@@ -13,6 +13,7 @@ import numpy as np
 from optree import PyTreeSpec
 
 from jitdiff import codegen, passes
+from jitdiff.api.pullback import Pullback
 from jitdiff.config import settings
 from jitdiff.frontend import Traced, native, unflatten
 from jitdiff.ir import ArrayType, Block, Dim, Emitted, show
@@ -86,6 +87,20 @@ class Specialisation:
             return self.__dict__.get("kernel") or build(
                 self.emitted, cache=self.options.cache, parallel=self.options.parallel is True
             )
+
+    @cached_property
+    def pullback(self) -> Pullback:
+        """The program with its adjoint by all arguments."""
+        count = len(self.traced_leaves)
+        return Pullback(self.traced.block, count, range(count), self.options.cache)
+
+    @cached_property
+    def pullback_by_first(self) -> Pullback:
+        """The program with its adjoint by the first argument."""
+        args, _ = self.traced.layout.spec.children()
+        first = args.child(0)
+        among = [k for k, leaf in enumerate(self.traced_leaves) if leaf < first.num_leaves]
+        return Pullback(self.traced.block, len(self.traced_leaves), among, self.options.cache)
 
     @cached_property
     def types(self) -> tuple[ArrayType, ...]:

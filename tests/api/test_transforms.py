@@ -63,6 +63,20 @@ def test_aux(f) -> None:
     assert aux["n"] == 2
 
 
+def test_the_native_pullback_reads_what_the_value_saved() -> None:
+    f = jd.compile(lambda w, X: np.exp(X @ w))
+    w, X = np.array([0.1, -0.2]), np.arange(6.0).reshape(3, 2)
+    y, pullback = jd.vjp(f, w, X)
+    np.testing.assert_allclose(y, np.exp(X @ w), rtol=1e-14)
+    for g in (np.ones(3), np.array([1.0, 0.0, 2.0])):
+        gw, gX = pullback(g)
+        np.testing.assert_allclose(gw, X.T @ (g * y), rtol=1e-14)
+        np.testing.assert_allclose(gX, np.outer(g * y, w), rtol=1e-14)
+    assert "exp(" not in f.adjoint_source
+    with pytest.raises(ValueError, match="cotangent"):
+        pullback(np.ones(4))
+
+
 @pytest.mark.parametrize("f", both(curve))
 def test_vjp_and_jvp_are_adjoint(f) -> None:
     x, a = np.array([0.5, -1.0]), 0.3

@@ -1,0 +1,82 @@
+"""The value and the pullback of a program as two native functions: what the adjoint needs is saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jitdiff import ad, codegen, passes
+from jitdiff.ir import ArrayType, Block, Emitted
+
+if TYPE_CHECKING:
+    from jitdiff.native.kernel import Kernel
+
+
+class Pullback:
+    """A traced program split into forward and adjoint; each is emitted and compiled when it is first asked for.
+
+    Parameters
+    ----------
+    block : Block
+        The program as traced.
+    arguments : int
+        How many of its parameters are arguments; the others stand for captured arrays.
+    among : sequence of int
+        Positions of the arguments to differentiate by, if they are floating.
+    cache : bool
+        Whether machine code is kept on disk.
+    """
+
+    def __init__(self, block: Block, arguments: int, among: Sequence[int], cache: bool) -> None:
+        self.types = tuple(r.type for r in block.results)
+        self.wrt = tuple(k for k in among if block.params[k].type.is_float)
+        self.cache = cache
+        program = passes.optimise(ad.joint(block, self.wrt))
+        seeds = program.params[arguments : arguments + sum(t.is_float for t in self.types)]
+        self.split = ad.split(program, len(self.types), seeds)
+
+    @cached_property
+    def forward(self) -> Emitted:
+        """The text of the value, which also gives the residuals."""
+        block = self.split.forward
+        return codegen.emit(block, f"{block.name}_forward", f"{block.name}, and what its adjoint needs.")
+
+    @cached_property
+    def adjoint(self) -> Emitted:
+        """The text of the cotangents of the arguments, given residuals and the cotangents of the results."""
+        block = self.split.adjoint
+        return codegen.emit(block, block.name, f"Adjoint of {self.split.forward.name}.")
+
+    @cached_property
+    def _kernels(self) -> tuple[Kernel, Kernel]:
+        from jitdiff.native.kernel import build
+
+        return build(self.forward, cache=self.cache), build(self.adjoint, cache=self.cache)
+
+    def __call__(self, operands: Sequence[Any]) -> tuple[list[Any], Callable[[Sequence[Any]], list[Any]]]:
+        """Return the flat results on native operands, and the function from their cotangents to those of `wrt`.
+
+        Cotangents are arrays and scalars of exactly the types of the floating results.
+        """
+        forward, adjoint = self._kernels
+        saved = _each(forward.call(*operands), [r.type for r in self.split.forward.results])
+        results, residuals = saved[: len(self.types)], saved[len(self.types) :]
+        read = [operands[k] for k in self.split.reads]
+        kinds = [r.type for r in self.split.adjoint.results]
+        return results, lambda cotangents: _each(adjoint.call(*read, *residuals, *cotangents), kinds)
+
+
+def _each(returned: Any, types: Sequence[ArrayType]) -> list[Any]:
+    results = returned if len(types) > 1 else (returned,)
+    return [r if t.shape else t.dtype.type(r) for r, t in zip(results, types, strict=True)]
+
+
+def exactly(x: Any, type: ArrayType) -> Any:
+    """Return `x` as native code takes a value of `type`; None if it is of another shape."""
+    array = np.asarray(x)
+    if array.shape != type.shape or array.dtype.kind not in "biuf":
+        return None
+    return np.ascontiguousarray(array, type.dtype) if type.shape else array.astype(type.dtype)[()]
