@@ -79,9 +79,7 @@ triangle: Op = linear(
 )
 
 
-@implements(
-    np.diagonal, samples=[sample(array(3, 4)), sample(array(2, 3, 4), 1, 2, 0), sample(array(3, 3), offset=-1)]
-)
+@implements(np.diagonal, samples=[sample(array(3, 4)), sample(array(2, 3, 4), 1, 2, 0), sample(array(3, 3), offset=-1)])
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """Return the diagonal of the last two axes, or of two others."""
     ndim = len(shape_of(a))

@@ -158,9 +158,7 @@ def _pieces(ary: Any, cuts: list[int | Dim], axis: int) -> list[Any]:
     return [sliced(ary, axis, slice(start, stop)) for start, stop in pairwise(bounds)]
 
 
-@implements(
-    np.array_split, samples=[sample(array(7), 3), sample(array(2, 5), 2, axis=1), sample(array(5), [1, 3])]
-)
+@implements(np.array_split, samples=[sample(array(7), 3), sample(array(2, 5), 2, axis=1), sample(array(5), [1, 3])])
 def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Return the pieces of an array, as even as can be or cut at given positions."""
     k = normalized_axis(axis, len(shape_of(ary)))
