@@ -53,6 +53,8 @@ def _place_values(program: Program, plan: Plan, places: dict[Slot, Place], scope
             if home not in program.places:
                 if not home.shape:
                     program.places[home] = program.scalar(home)
+                elif home in program.spread:
+                    program.places[home] = program.scalars(home)
                 else:
                     program.places[home] = claimed.get(home) or program.buffer(home.name, home.type, scope)
             program.places[value] = program.places[home]

@@ -27,7 +27,7 @@ def bulky_values(program: Program, block: Block) -> set[Value]:
     costs: dict[Atom, int] = {}
     found: set[Value] = set()
     for node in block.nodes:
-        if not isinstance(node, Apply) or not isinstance(emission_of(node), Element) or node.out in program.stored:
+        if not isinstance(node, Apply) or not program.is_element(node) or node.out in program.stored:
             continue
         own = _own_cost(program, node.out)
         cost = own + sum(costs.get(a, 1) for a in node.args if not _is_smaller(a, node.out))
@@ -92,6 +92,9 @@ class _Uses:
             # What belongs to a smaller value spread over this one would better be stored as that.
             cost[e] = min(1000, own + sum(cost[c] for c, a in below.items() if not _is_smaller(a, value)))
             inlined = value not in program.stored and value.shape
+            if inlined and not reach.depends[e] and value not in program.spread:
+                # One element is cheap however often it is computed.
+                continue
             for a in below.values():
                 if isinstance(a, Value) and a not in program.stored and a.shape:
                     if inlined:
@@ -103,7 +106,7 @@ class _Uses:
             if e in roots_read:
                 self.direct[value].add(number)
             depth = max((elements.variables.index(v) for v in reach.depends[e]), default=-1)
-            if value in seen or len(reach.depends[e]) <= depth:
+            if (value in seen and reach.depends[e]) or len(reach.depends[e]) <= depth:
                 self.repeated.add(value)
             seen.add(value)
             self.costs[value] = max(self.costs.get(value, 0), cost[e] if own else 0)
@@ -123,7 +126,8 @@ def reach_of(program: Program, elements: Elements, roots: Sequence[Root]) -> Rea
 
 def _own_cost(program: Program, value: Value) -> int:
     emission = emission_of(program.definitions[value])
-    assert isinstance(emission, Element)
+    if not isinstance(emission, Element):
+        return 1
     return 0 if emission.moves else _CALL if emission.costly else 1
 
 

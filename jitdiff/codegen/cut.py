@@ -59,7 +59,7 @@ class _Cutter:
         units = list(_units(body))
         after = [set(wanted) for _ in units]
         for k in range(len(units) - 2, -1, -1):
-            after[k] = after[k + 1] | {n for s in units[k + 1] for n in _names(s)[0]}
+            after[k] = after[k + 1] | set(_exposed(units[k + 1]))
         before = set(bound)
         result: list[Stmt] = []
         piece: list[Stmt] = []

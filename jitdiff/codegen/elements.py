@@ -10,14 +10,15 @@ import ast
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 
 from jitdiff.codegen.ranges import Ranges
 from jitdiff.codegen.terms import Extents, canonical
-from jitdiff.codegen.text import literal, typed
+from jitdiff.codegen.text import fill_text, literal, typed
 from jitdiff.errors import UnsupportedError
 from jitdiff.ir import Apply, Atom, Const, Dim, Shape, Value
 from jitdiff.ir.location import describe
-from jitdiff.ops.emission import Element, Emission, Index, Site, Write
+from jitdiff.ops.emission import Element, Emission, Index, Site, Write, Writes
 from jitdiff.ops.table import Op
 
 TOKEN = re.compile(r"_e(\d+)_")
@@ -52,6 +53,14 @@ def _chosen(text: str) -> frozenset[int]:
         if isinstance(node, ast.IfExp):
             found.update(t for branch in (node.body, node.orelse) for t in tokens(ast.unparse(branch)))
     return frozenset(found)
+
+
+class NotSpread(Exception):
+    """A value kept in scalars is read at an index that only the running program knows."""
+
+    def __init__(self, value: Value) -> None:
+        super().__init__(value)
+        self.value = value
 
 
 @dataclass(eq=False, slots=True)
@@ -102,6 +111,7 @@ class Elements:
     extents: Extents
     ranges: Ranges
     nodes: list[Node] = field(default_factory=list)
+    _tables: dict[Apply, dict[At, str]] = field(default_factory=dict)
     _ids: dict[object, int] = field(default_factory=dict)
     _defined: set[int] = field(default_factory=set)
 
@@ -131,6 +141,9 @@ class Elements:
         if element not in self._defined:
             self._defined.add(element)
             emission, site = emission_of(node), site_of(node)
+            if isinstance(emission, Writes):
+                have.text = self._written(node, have.index)
+                return have
             assert isinstance(emission, Element)
             guarded: set[int] = set()
 
@@ -146,6 +159,26 @@ class Elements:
                 have.chosen = _chosen(text)
                 have.guarded = frozenset(guarded)
         return have
+
+    def _written(self, node: Apply, index: At) -> str:
+        """Return the text of an element of a small array that an op writes, its loops written out."""
+        if node not in self._tables:
+            fill, writes = emission_of(node).plan(site_of(node))  # type: ignore[union-attr]
+            table: dict[At, str] = {}
+            if fill is not None:
+                start = fill_text(fill, node.out.type)
+                table = {tuple(map(str, at)): start for at in product(*(range(int(n)) for n in node.out.shape))}
+            for write in writes:
+                for at in product(*(range(int(n)) for n in write.space)):
+                    target, text = self.write(node, write, at)
+                    combine = typed(write.combine, node.out.type.dtype)
+                    start = table.get(target, "")
+                    neutral = write.combine == "{0} + {1}" and start in ("0.0", "0")
+                    table[target] = text if neutral else combine.format(f"({start})", f"({text})")
+            self._tables[node] = table
+        if index not in self._tables[node]:
+            raise NotSpread(node.out)
+        return self._tables[node][index]
 
     def write(self, node: Apply, write: Write, at: Index) -> tuple[At, str]:
         """Return the index that a write goes to and the text of its value."""

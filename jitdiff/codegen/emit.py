@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from jitdiff.codegen.blocks import emit_block
 from jitdiff.codegen.buffers import allocate
 from jitdiff.codegen.cut import Function, cut
+from jitdiff.codegen.elements import NotSpread
 from jitdiff.codegen.guards import guards_of
-from jitdiff.codegen.items import Slot
+from jitdiff.codegen.items import Plan, Slot
 from jitdiff.codegen.lower import lower
 from jitdiff.codegen.plan import plan_block
 from jitdiff.codegen.program import Place, Program
+from jitdiff.codegen.spread import candidates, without
 from jitdiff.codegen.text import BUILTINS, Stmt, free_names, render
 from jitdiff.ir import Block, Dim, Emitted
 
@@ -50,11 +52,10 @@ def emit(block: Block, name: str, doc: str = "") -> Emitted:
         return t0
     """
     block = lower(block)
-    program = Program(block)
+    program, plan = _planned(block)
     for param in block.params:
         program.places[param] = Place(program.names(param, "x"), param.type)
     guards = guards_of(program)
-    plan = plan_block(program, block)
     slots: dict[Slot, Place] = {}
     outs: list[int] = []
     for k, atom in enumerate(block.results):
@@ -89,6 +90,17 @@ def emit(block: Block, name: str, doc: str = "") -> Emitted:
         workspace=workspace,
         outs=tuple(outs),
     )
+
+
+def _planned(block: Block) -> tuple[Program, Plan]:
+    """Return the program and its plan, small arrays in scalars where that can be."""
+    spread = candidates(block)
+    while True:
+        program = Program(block, spread)
+        try:
+            return program, plan_block(program, block)
+        except NotSpread as caught:
+            spread = without(spread, caught.value, block)
 
 
 def _module(functions: Sequence[Function], doc: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections import Counter
 from collections.abc import Callable
 
@@ -11,8 +10,8 @@ from jitdiff.codegen.elements import TOKEN, At, tokens
 from jitdiff.codegen.items import Group, Root
 from jitdiff.codegen.program import Place, Program
 from jitdiff.codegen.terms import canonical
-from jitdiff.codegen.text import Stmt, literal, normal, typed
-from jitdiff.ir import ArrayType, Const, Location, Shape, Value, product
+from jitdiff.codegen.text import Stmt, fill_text, literal, normal, typed
+from jitdiff.ir import Const, Location, Shape, Value, product
 
 _WIDTH = 100
 """Longer expressions are broken up."""
@@ -62,7 +61,11 @@ class _Nest:
         if 0 in self.elements.extents.values():
             return self._fills()
         self._count()
-        scalars = {int(r.text[2:-1]): p.name for r in self.roots if r.stores and not (p := self.place_of(r)).type.shape}
+        scalars = {
+            int(r.text[2:-1]): p.element(r.at)
+            for r in self.roots
+            if r.stores and ((p := self.place_of(r)).spread is not None or not p.type.shape)
+        }
         for element in self.reach.order:
             self._element(element, scalars.get(element))
         for root in self.roots:
@@ -164,7 +167,7 @@ class _Nest:
         if self.reach.is_read(node):
             place = self.program.places[node.atom]
             text = self._located(place, tuple(self._filled(term) for term in node.index))
-            plain = not place.type.shape and not place.prefix
+            plain = text.isidentifier()
         else:
             text, plain = self._filled(node.text), False
         self.text[element] = text
@@ -273,19 +276,3 @@ class _Nest:
             loop = Stmt(f"for {variable} in range({self.elements.extents[variable]}):", loc, body)
             body = [*self.before[level], loop, *self.after[level]]
         return body
-
-
-def fill_text(fill: str, type: ArrayType) -> str:
-    """Return the text of an initial element in its dtype.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> fill_text("0", ArrayType(np.dtype(float))), fill_text("-np.inf", ArrayType(np.dtype("f4")))
-    ('0.0', 'np.float32(-np.inf)')
-    """
-    try:
-        number = ast.literal_eval(fill)
-    except ValueError:
-        return typed(fill, type.dtype)
-    return literal(Const.of(number, ArrayType(type.dtype)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from jitdiff.codegen.items import Plan, Slot
 from jitdiff.codegen.program import Program
 from jitdiff.codegen.schedule import Scheduler
@@ -9,7 +11,9 @@ from jitdiff.codegen.storage import must_store
 from jitdiff.ir import Block, For, If, Value, While
 
 
-def plan_block(program: Program, block: Block, owned: tuple[Value, ...] = ()) -> Plan:
+def plan_block(
+    program: Program, block: Block, owned: tuple[Value, ...] = (), goals: Mapping[int, Value] | None = None
+) -> Plan:
     """Return the plan of `block`; those of the blocks inside go into ``program.plans``.
 
     Parameters
@@ -20,6 +24,8 @@ def plan_block(program: Program, block: Block, owned: tuple[Value, ...] = ()) ->
         The block.
     owned : tuple of Value
         Its parameters that may be overwritten, which its first results replace.
+    goals : mapping
+        Results of a branch that become values of the block around it, by position.
     """
     must_store(program, block)
     in_place: set[Value] = set()
@@ -27,7 +33,7 @@ def plan_block(program: Program, block: Block, owned: tuple[Value, ...] = ()) ->
         match node:
             case If(then=then, orelse=orelse):
                 for branch in (then, orelse):
-                    program.plans[branch] = plan_block(program, branch)
+                    program.plans[branch] = plan_block(program, branch, goals=dict(enumerate(node.outs)))
             case For(body=body) | While(body=body):
                 if isinstance(node, While):
                     program.plans[node.cond] = plan_block(program, node.cond)
@@ -36,7 +42,7 @@ def plan_block(program: Program, block: Block, owned: tuple[Value, ...] = ()) ->
                 in_place.update(out for k, out in enumerate(node.outs) if out.shape and ("result", 0, k) not in moved)
             case _:
                 pass
-    return Scheduler(program, block, owned, frozenset(in_place)).run()
+    return Scheduler(program, block, owned, frozenset(in_place), goals).run()
 
 
 def carries_of(node: For | While) -> tuple[Value, ...]:

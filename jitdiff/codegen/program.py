@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 
-from jitdiff.codegen.elements import TOKEN, At, Elements
+from jitdiff.codegen.elements import TOKEN, At, Elements, emission_of
 from jitdiff.codegen.items import Plan
 from jitdiff.codegen.ranges import Ranges
 from jitdiff.codegen.text import BUILTINS, Stmt, literal
 from jitdiff.ir import Apply, ArrayType, Atom, Block, Const, Dim, For, Shape, Value, blocks_of, outs_of
 from jitdiff.ir.printer import Namer
+from jitdiff.ops.emission import Element
 from jitdiff.ops.table import OPS
 
 _LOOP_NAMES = "i j k l p q r s".split()
@@ -19,7 +21,7 @@ _RESERVED = frozenset("np ws WorkspaceTooSmall NotMine LinAlgError check_index".
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a value is kept: a local scalar, a buffer, or the part of a buffer behind leading indices.
+    """Where a value is kept: a scalar, a scalar for each element, a buffer, or the part of one behind leading indices.
 
     Examples
     --------
@@ -31,9 +33,12 @@ class Place:
     name: str
     type: ArrayType
     prefix: At = ()
+    spread: Mapping[At, str] | None = None
 
     def element(self, index: At) -> str:
         """Return the text of an element."""
+        if self.spread is not None:
+            return self.spread[index]
         where = self.prefix + index
         return f"{self.name}[{', '.join(where)}]" if where else self.name
 
@@ -81,6 +86,8 @@ class Program:
     ----------
     block : Block
         The outermost block.
+    spread : frozenset of Value
+        Small arrays that are kept in scalars, and what is computed for them with loops written out.
 
     Attributes
     ----------
@@ -107,6 +114,7 @@ class Program:
     """
 
     block: Block
+    spread: frozenset[Value] = frozenset()
     definitions: dict[Value, Apply] = field(default_factory=dict)
     stored: set[Value] = field(default_factory=set)
     places: dict[Value, Place] = field(default_factory=dict)
@@ -138,6 +146,10 @@ class Program:
         self.loops = loops + [f"i{k}" for k in range(32 - len(loops))]
         self.names = Namer(reserved | frozenset(self.loops))
 
+    def is_element(self, node: Apply) -> bool:
+        """Tell whether elements of a result are expressions that can stand where they are needed."""
+        return node.outs[0] in self.spread or isinstance(emission_of(node), Element)
+
     def elements(self, space: Shape) -> Elements:
         """Return the graph of the elements met in an iteration space."""
         found = self.spaces.get(space)
@@ -145,6 +157,12 @@ class Program:
             variables = tuple(self.loops[: len(space)])
             found = self.spaces[space] = Elements(variables, dict(zip(variables, space, strict=True)), self.ranges)
         return found
+
+    def scalars(self, value: Value) -> Place:
+        """Return local scalars for the elements of a small array."""
+        name = self.names(value, "a")
+        every = [tuple(map(str, at)) for at in product(*(range(int(n)) for n in value.shape))]
+        return Place(name, value.type, spread={at: self.names.fresh("_".join((name, *at))) for at in every})
 
     def scalar(self, value: Value, fallback: str = "t") -> Place:
         """Return a local scalar for a value."""

@@ -36,25 +36,34 @@ def emit_region(program: Program, node: If | For | While, scope: tuple[Stmt, ...
 
 
 def _branches(program: Program, node: If, scope: tuple[Stmt, ...], emit_block: EmitBlock) -> list[Stmt]:
-    stmts = []
+    stmts: list[Stmt] = []
     slots: dict[Slot, Place] = {("result", 0, k): program.places[o] for k, o in enumerate(node.outs) if o.shape}
     for block, head in ((node.then, f"if {program.text_of(node.pred)}:"), (node.orelse, "else:")):
         stmt = Stmt(head, node.loc, [])
         assert stmt.body is not None
         stmt.body += emit_block(program, program.plans[block], slots, (*scope, stmt))
-        scalars = [(program.places[o], r) for o, r in zip(node.outs, block.results, strict=True) if not o.shape]
-        stmt.body += _assign(program, scalars) or ([] if stmt.body else [Stmt("pass")])
+        stmt.body += _assign(program, list(zip(node.outs, block.results, strict=True)))
         stmts.append(stmt)
-    return stmts if len(stmts[1].body or ()) > 1 or (stmts[1].body or [Stmt("")])[0].text != "pass" else stmts[:1]
+    taken, other = stmts
+    taken.body = taken.body or [Stmt("pass")]
+    return stmts if other.body else [taken]
 
 
-def _assign(program: Program, pairs: list[tuple[Place, Atom]]) -> list[Stmt]:
+def _assign(program: Program, values: list[tuple[Value, Atom]]) -> list[Stmt]:
     """Return the statement that gives scalars new values, all at once."""
-    pairs = [(place, atom) for place, atom in pairs if program.text_of(atom) != place.whole]
+    pairs: list[tuple[str, str]] = []
+    for value, atom in values:
+        place = program.places[value]
+        if place.spread is not None:
+            assert isinstance(atom, Value)
+            source = program.places[atom]
+            pairs += [(name, source.element(index)) for index, name in place.spread.items()]
+        elif not value.shape:
+            pairs.append((place.whole, program.text_of(atom)))
+    pairs = [(target, text) for target, text in pairs if target != text]
     if not pairs:
         return []
-    targets = ", ".join(place.whole for place, _ in pairs)
-    return [Stmt(f"{targets} = {', '.join(program.text_of(atom) for _, atom in pairs)}")]
+    return [Stmt(f"{', '.join(target for target, _ in pairs)} = {', '.join(text for _, text in pairs)}")]
 
 
 class _Loop:
@@ -93,12 +102,11 @@ class _Loop:
     def finish(self) -> list[Stmt]:
         """Return the statements that end an iteration."""
         program, results, n = self.program, self.node.body.results, len(self.node.outs)
-        scalars = [(program.places[o], r) for o, r in zip(self.node.outs, results, strict=False) if not o.shape]
         stmts = []
         for k, atom in enumerate(results[n:], n):
             if not atom.shape:
                 stmts.append(Stmt(normal(f"{self.slots['result', 0, k].whole} = {program.text_of(atom)}")))
-        stmts += _assign(program, scalars)
+        stmts += _assign(program, list(zip(self.node.outs, results[:n], strict=True)))
         if self.swaps:
             names = [name for pair in self.swaps for name in pair]
             others = [name for pair in self.swaps for name in pair[::-1]]

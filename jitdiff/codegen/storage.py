@@ -25,7 +25,7 @@ def must_store(program: Program, block: Block) -> None:
             stored.update(outs_of(node))
             continue
         emission = emission_of(node)
-        if not isinstance(emission, Element):
+        if not program.is_element(node):
             stored.update(node.outs)
         elif node.out.shape == () and uses[node.out] != 1:
             # A scalar used once stands inside the expression that uses it.

@@ -93,12 +93,16 @@ def _divide(a: Polynomial, b: Polynomial, extents: Extents, *, remainder: bool) 
         rest: Polynomial = {}
         for monomial, c in a.items():
             left = list(monomial)
-            if c % size == 0 and all(monomial.count(s) >= factor.count(s) for s in factor):
+            if not factor:
+                # Of any term the multiple of a number can be taken out.
+                quotient[monomial], rest[monomial] = c // size, c % size
+            elif c % size == 0 and all(monomial.count(s) >= factor.count(s) for s in factor):
                 for s in factor:
                     left.remove(s)
                 quotient[tuple(left)] = c // size
             else:
                 rest[monomial] = c
+        quotient, rest = ({m: c for m, c in part.items() if c} for part in (quotient, rest))
         if not rest or _below(rest, b, extents):
             return rest if remainder else quotient
     operator = "%" if remainder else "//"

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from jitdiff.ir import Const, Dim, Location, Shape
+from jitdiff.ir import ArrayType, Const, Dim, Location, Shape
 
 _COMMENT_COLUMN = 72
 
@@ -175,6 +175,22 @@ def typed(text: str, dtype: np.dtype[Any]) -> str:
     if dtype == np.float32:
         return _FLOAT.sub(lambda m: f"np.float32({m[0]})", text)
     return text
+
+
+def fill_text(fill: str, type: ArrayType) -> str:
+    """Return the text of an initial element in its dtype.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> fill_text("0", ArrayType(np.dtype(float))), fill_text("-np.inf", ArrayType(np.dtype("f4")))
+    ('0.0', 'np.float32(-np.inf)')
+    """
+    try:
+        number = ast.literal_eval(fill)
+    except ValueError:
+        return typed(fill, type.dtype)
+    return literal(Const.of(number, ArrayType(type.dtype)))
 
 
 def shape_text(shape: Sequence[object]) -> str:

@@ -154,3 +154,9 @@ CASES: dict[str, Case] = {
     "no trips": (dynamic_trip, (X, 0)),
     "products": (loop_of_products, (A,)),
 }
+
+# Arrays too long to be kept in scalars.
+LONG = rng.uniform(-1.0, 1.0, 40)
+for _name in ("branch", "scan", "swapped", "seidel", "recorded", "neighbours", "until", "never", "branch in loop"):
+    CASES[f"long {_name}"] = (CASES[_name][0], (LONG,))
+CASES["long dynamic trip"] = (dynamic_trip, (LONG, 33))

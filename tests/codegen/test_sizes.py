@@ -71,7 +71,7 @@ def test_dead_buffers_are_used_again(rng) -> None:
 
 def test_buffers_start_on_cache_lines(rng) -> None:
     source = emit(trace(lambda x: np.sum(np.cumsum(np.cumsum(x))), (rng.normal(size=9),)), "f").source
-    starts = [int(text.split("ws[")[1].split(":")[0]) for text in source.splitlines() if "ws[" in text]
+    starts = [int(text.split("buffer(ws, ")[1].split(",")[0]) for text in source.splitlines() if "buffer(ws" in text]
     assert len(starts) == 2
     assert all(start % 64 == 0 for start in starts)
 
