@@ -1,4 +1,4 @@
-"""Sums of arrays that are zero but in a few places become additions at those places.
+"""What the text can say better than the program: sums of arrays that are zero but in a few places, outer products.
 
 Adjoints of reads (``x[i]``) come as whole arrays of zeros with a cotangent in its place, added up. Adding each
 cotangent where it belongs costs no pass over the array, and in a loop lets the sum stay where it is.
@@ -18,7 +18,7 @@ _PLACED = ("place", "scatter")
 
 
 def lower(block: Block) -> Block:
-    """Return the same program with sums of placed values written as additions at places.
+    """Return the same program, sums of placed values written as additions at places, outer products as products.
 
     Examples
     --------
@@ -32,7 +32,7 @@ def lower(block: Block) -> Block:
 
 
 def _lowered(block: Block, uses: Counter[Atom], carries: tuple[Value, ...]) -> Block:
-    nodes = [with_blocks(n, tuple(_lowered(b, uses, b.params) for b in blocks_of(n))) for n in block.nodes]
+    nodes = [_outer(with_blocks(n, tuple(_lowered(b, uses, b.params) for b in blocks_of(n)))) for n in block.nodes]
     sums = _Sums({out: n for n in nodes if isinstance(n, Apply) for out in outs_of(n)}, uses, carries)
     found: list[Node] = []
     for node in reversed(nodes):
@@ -40,6 +40,15 @@ def _lowered(block: Block, uses: Counter[Atom], carries: tuple[Value, ...]) -> B
             continue
         found += sums.rewrite(node)[::-1] if isinstance(node, Apply) and sums.is_sum(node) else [node]
     return replace(block, nodes=found[::-1])
+
+
+def _outer(node: Node) -> Node:
+    """Return the product of a column and a row as the pointwise product that it is."""
+    if isinstance(node, Apply) and node.op.name == "matmul" and node.out.type.ndim == 2:
+        a, b = (arg.shape for arg in node.args)
+        if len(a) == len(b) == 2 and a[1] == 1:
+            return replace(node, op=OPS["multiply"])
+    return node
 
 
 @dataclass(eq=False)

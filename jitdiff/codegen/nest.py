@@ -9,7 +9,7 @@ from jitdiff.codegen.cost import reach_of
 from jitdiff.codegen.elements import TOKEN, At, tokens
 from jitdiff.codegen.items import Group, Root
 from jitdiff.codegen.program import Place, Program
-from jitdiff.codegen.terms import canonical
+from jitdiff.codegen.terms import canonical, flattened
 from jitdiff.codegen.text import Stmt, fill_text, literal, normal, typed
 from jitdiff.ir import Const, Location, Shape, Value, product
 
@@ -146,12 +146,21 @@ class _Nest:
 
     def _located(self, place: Place, index: At) -> str:
         """Return the text of an element of a place."""
-        if not self.flat or not self.elements.variables_of(" ".join(index)):
-            return place.element(index)
+        if self.flat and self.elements.variables_of(" ".join(index)):
+            return f"{self._view(place)}[{self.elements.variables[0]}]"
+        if any("//" in term or "%" in term for term in index) and place.spread is None:
+            position = flattened(index, place.type.shape, self.elements.extents)
+            if "//" not in position and "%" not in position:
+                return f"{self._view(place)}[{position}]"
+        return place.element(index)
+
+    def _view(self, place: Place) -> str:
+        """Return the name of a place seen as one row."""
         if place.whole not in self.views:
             name = self.views[place.whole] = self.program.view(place)
-            self.before[0].insert(0, Stmt(f"{name} = {place.whole}.reshape({self._size})"))
-        return f"{self.views[place.whole]}[{self.elements.variables[0]}]"
+            size = canonical(place.type.size, {})
+            self.before[0].insert(0, Stmt(f"{name} = {place.whole}.reshape({size})"))
+        return self.views[place.whole]
 
     @property
     def _size(self) -> str:

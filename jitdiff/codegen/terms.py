@@ -6,7 +6,7 @@ import ast
 from collections.abc import Mapping
 from functools import lru_cache
 
-from jitdiff.ir import Dim
+from jitdiff.ir import Dim, Shape
 
 Monomial = tuple[str, ...]
 Polynomial = dict[Monomial, int]
@@ -43,6 +43,37 @@ def _canonical(term: str, extents: tuple[tuple[str, int | Dim], ...]) -> str:
     if term.isidentifier():
         return term
     return _text(_polynomial(ast.parse(term, mode="eval").body, dict(extents)))
+
+
+def flattened(index: tuple[str, ...], shape: Shape, extents: Extents) -> str:
+    """Return the position, in the order of memory, of an index into an array of this shape.
+
+    Examples
+    --------
+    >>> flattened(("(i + 4*j) // 3", "(i + 4*j) % 3"), (5, 3), {})
+    'i + 4 * j'
+    """
+    total: Polynomial = {}
+    for term, n in zip(index, shape, strict=True):
+        size = _polynomial(ast.parse(str(n), mode="eval").body, {})
+        total = _plus(_times(total, size), _polynomial(ast.parse(term, mode="eval").body, extents))
+    return canonical(_text(_rejoined(total, extents)), extents)
+
+
+def _rejoined(polynomial: Polynomial, extents: Extents) -> Polynomial:
+    """Replace ``b * (a // b) + a % b`` by ``a``."""
+    parts = {m: ast.parse(m[-1], mode="eval").body for m in polynomial if m and not m[-1].isidentifier()}
+    for whole, node in parts.items():
+        for rest, other in parts.items():
+            match node, other:
+                case ast.BinOp(left=a, op=ast.FloorDiv(), right=b), ast.BinOp(left=c, op=ast.Mod(), right=d):
+                    if ast.dump(a) != ast.dump(c) or ast.dump(b) != ast.dump(d) or len(whole) > 1 or len(rest) > 1:
+                        continue
+                    factor = polynomial[rest]
+                    if _times({(): factor}, _polynomial(b, extents)) == {(): polynomial[whole]}:
+                        left = {m: k for m, k in polynomial.items() if m not in (whole, rest)}
+                        return _rejoined(_plus(left, _times({(): factor}, _polynomial(a, extents))), extents)
+    return polynomial
 
 
 def _polynomial(node: ast.expr, extents: Extents) -> Polynomial:

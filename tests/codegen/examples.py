@@ -153,6 +153,10 @@ CASES: dict[str, Case] = {
     "dynamic trip": (dynamic_trip, (X, 4)),
     "no trips": (dynamic_trip, (X, 0)),
     "products": (loop_of_products, (A,)),
+    "outer product": (lambda a, b: np.tanh(a[:, :1] @ b[:1]) @ b.T, (A, B)),
+    "short rows": (lambda a: (np.exp(a) * 2.0, np.sum(a * a), a - a[0, 0]), (A,)),
+    "packed": (lambda a, b: np.concatenate([np.ravel(a), np.ravel(b.T)])[::2], (A, B)),
+    "placed": (lambda v: index_add(index_add(np.zeros(7), 1, v[0]), slice(2, 5), v), (V,)),
 }
 
 # Arrays too long to be kept in scalars.
