@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from jitdiff.ir import Apply, Atom, Node, Value
+from jitdiff.ir import Apply, Atom, Node, Value, outs_of, reads_of
 from jitdiff.ops import Op
 from jitdiff.ops.fit import fit
 
@@ -137,8 +137,6 @@ def walk(
 
 def active_values(nodes: Sequence[Node], seeds: Iterable[Value]) -> set[Value]:
     """Return the floating values that depend on `seeds` through differentiable operations."""
-    from jitdiff.ir import outs_of, reads_of
-
     active = set(seeds)
     for node in nodes:
         if isinstance(node, Apply) and isinstance(node.op, Op) and node.op.vjp is None:

@@ -122,7 +122,8 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     (np.float64(2.0),)
     """
     if (compiled := derived(f, _pulled, has_aux=has_aux)) is not None:
-        if not has_aux and current_builder() is None and (split := compiled_pair(f, primals)) is not None:
+        function: Any = f
+        if not has_aux and current_builder() is None and (split := function.value_and_pullback(primals)) is not None:
             y, pull = split
             return y, lambda cotangent: pull(cotangent) or compiled(primals, cotangent)
         value = f(*primals)
@@ -138,11 +139,6 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 
     y = unflatten(call.out_spec, outs)
     return (y, pulled_back, call.aux) if has_aux else (y, pulled_back)
-
-
-def compiled_pair(f: Any, primals: Sequence[Any]) -> Any:
-    """Return the value of a compiled function and its native pullback, None where that takes its general form."""
-    return f.value_and_pullback(primals)
 
 
 def _pulled(f: Callable[..., Any], has_aux: bool) -> Callable[..., Any]:
