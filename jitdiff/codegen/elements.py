@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 
-from jitdiff.codegen.ranges import Ranges
 from jitdiff.codegen.terms import Extents, canonical
 from jitdiff.codegen.text import fill_text, literal, typed
 from jitdiff.errors import UnsupportedError
 from jitdiff.ir import Apply, Atom, Const, Dim, Shape, Value
 from jitdiff.ir.location import describe
 from jitdiff.ops.emission import Element, Emission, Index, Site, Write, Writes
+from jitdiff.ops.ranges import Ranges
 from jitdiff.ops.table import Op
 
 TOKEN = re.compile(r"_e(\d+)_")

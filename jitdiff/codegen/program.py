@@ -8,11 +8,11 @@ from itertools import product
 
 from jitdiff.codegen.elements import TOKEN, At, Elements, emission_of
 from jitdiff.codegen.items import Plan
-from jitdiff.codegen.ranges import Ranges
 from jitdiff.codegen.text import BUILTINS, Stmt, literal
 from jitdiff.ir import Apply, ArrayType, Atom, Block, Const, Dim, For, Shape, Value, blocks_of, outs_of
 from jitdiff.ir.printer import Namer
 from jitdiff.ops.emission import Element
+from jitdiff.ops.ranges import Ranges
 from jitdiff.ops.table import OPS
 
 _LOOP_NAMES = "i j k l p q r s".split()
