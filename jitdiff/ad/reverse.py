@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,14 @@ from jitdiff.ops.tracer import builder_now
 Seeds = Sequence[tuple[Atom, Any]]
 
 
-def pull(source: Builder, start: int, seeds: Seeds, wrt: Sequence[Value], stop: int | None = None) -> list[Any | None]:
+def pull(
+    source: Builder,
+    start: int,
+    seeds: Seeds,
+    wrt: Sequence[Value],
+    stop: int | None = None,
+    constants: Collection[Value] = (),
+) -> list[Any | None]:
     """Append to the current block the adjoint of the nodes that `source` recorded since `start`.
 
     Parameters
@@ -30,6 +37,8 @@ def pull(source: Builder, start: int, seeds: Seeds, wrt: Sequence[Value], stop: 
         Results and their cotangents.
     wrt : sequence of Value
         What to differentiate by.
+    constants : collection of Value
+        Results of nodes that nothing is differentiated through.
 
     Returns
     -------
@@ -38,7 +47,7 @@ def pull(source: Builder, start: int, seeds: Seeds, wrt: Sequence[Value], stop: 
     """
     nodes = source.block.nodes
     stop = len(nodes) if stop is None else stop
-    active = active_values(nodes[start:stop], [v for v in wrt if v.type.is_float])
+    active = active_values(nodes[start:stop], [v for v in wrt if v.type.is_float], constants)
     cotangents = Cotangents(wanted_among(active), set(wrt))
     for atom, g in seeds:
         if isinstance(atom, Value):

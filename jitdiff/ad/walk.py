@@ -135,14 +135,14 @@ def walk(
             region(node, cotangents)
 
 
-def active_values(nodes: Sequence[Node], seeds: Iterable[Value]) -> set[Value]:
-    """Return the floating values that depend on `seeds` through differentiable operations."""
+def active_values(nodes: Sequence[Node], seeds: Iterable[Value], constants: Collection[Value] = ()) -> set[Value]:
+    """Return the floating values that depend on `seeds` through differentiable operations, but not on `constants`."""
     active = set(seeds)
     for node in nodes:
         if isinstance(node, Apply) and isinstance(node.op, Op) and node.op.vjp is None:
             continue
         if any(v in active for v in reads_of(node)):
-            active.update(v for v in outs_of(node) if v.type.is_float)
+            active.update(v for v in outs_of(node) if v.type.is_float and v not in constants)
     return active
 
 

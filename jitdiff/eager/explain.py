@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -45,6 +46,22 @@ class Reason:
 
     text: str
     surprising: bool = True
+
+
+class Told:
+    """The reasons that a tape has given, for when it is asked again after it forgot what it recorded."""
+
+    def __init__(self) -> None:
+        self._told: list[tuple[Any, Any, str]] = []
+
+    def keep(self, targets: Sequence[Any], source: Any, reasons: Sequence[Reason]) -> None:
+        """Remember why the gradient of each target by `source` is None."""
+        held = weakref.ref(source)
+        self._told += [(weakref.ref(y), held, r.text) for y, r in zip(targets, reasons, strict=True)]
+
+    def of(self, target: Any, source: Any) -> str | None:
+        """Return the reason for this pair, or None."""
+        return next((text for y, x, text in self._told if y() is target and x() is source), None)
 
 
 def reason(recorder: Recorder, target: Any, source: Any) -> Reason:

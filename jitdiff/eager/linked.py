@@ -14,7 +14,7 @@ from jitdiff.eager.recorder import Step, active
 from jitdiff.eager.tensor import Tensor, plain, record, tensor_of
 from jitdiff.eager.traced import filled
 from jitdiff.errors import ShapeError
-from jitdiff.ir import ArrayType, Block, Builder, Value, free_values, type_of
+from jitdiff.ir import ArrayType, Block, Builder, Shape, Value, free_values, type_of
 from jitdiff.ir.builder import building
 from jitdiff.ops import Op, Tracer, lift
 from jitdiff.ops.tracer import builder_now
@@ -57,11 +57,11 @@ def link(name: str, operands: Sequence[Any], outs: Sequence[Any], pull: Pull) ->
     return results
 
 
-def zeros_like(x: Any) -> Any:
-    """Return zeros of the kind, shape and dtype of a traced value, Tensor or array."""
+def zeros_like(x: Any, shape: Shape | None = None) -> Any:
+    """Return zeros of the kind and dtype of a traced value, Tensor or array, and of its shape unless told."""
     if isinstance(x, Tracer):
-        return filled(x, 0.0)
-    zeros = np.zeros(x.shape, x.dtype)
+        return filled(x, 0.0, shape)
+    zeros = np.zeros(x.shape if shape is None else shape, x.dtype)
     return tensor_of(zeros) if isinstance(x, EagerHandle) else plain(zeros)
 
 

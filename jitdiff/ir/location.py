@@ -5,6 +5,7 @@ from __future__ import annotations
 import dis
 import linecache
 import sys
+import warnings
 from functools import lru_cache
 from pathlib import Path
 from types import CodeType
@@ -40,6 +41,14 @@ def caller_and_target() -> tuple[Location | None, str]:
         return None, ""
     code = frame.f_code
     return Location(code.co_filename, frame.f_lineno, code.co_name), _targets(code).get(frame.f_lasti, "")
+
+
+def warn(text: str, category: type[Warning]) -> None:
+    """Give a warning that points at the user's line, so that it is shown once for each such line."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and _is_inner(frame.f_code.co_filename):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, category, stacklevel=level)
 
 
 def raised_at(error: BaseException) -> Location | None:

@@ -84,6 +84,16 @@ def test_stop_recording_resumes_after_an_exception() -> None:
     assert tape.gradient(y, x).item() == 6.0
 
 
+def test_a_gradient_during_a_pause_ends_the_recording() -> None:
+    x = jd.Variable(3.0)
+    with jd.GradientTape() as tape:
+        y = x * x
+        with tape.stop_recording():
+            assert tape.gradient(y, x).item() == 6.0
+        assert active() == []
+        assert "used" in repr(tape)
+
+
 def test_a_tape_entered_again_goes_on() -> None:
     x = jd.Variable(3.0)
     tape = jd.GradientTape()

@@ -98,16 +98,96 @@ def test_a_used_tape_says_so_there_too() -> None:
         f(1.0)
 
 
-def test_pausing_is_refused_in_a_compiled_function() -> None:
+def test_a_pause_makes_constants_there_too() -> None:
+    def f(x):
+        with jd.GradientTape(persistent=True) as tape:
+            tape.watch(x)
+            y = x * x
+            with tape.stop_recording():
+                z = y * x
+            w = z * x
+            v = w + y
+        constant = tape.gradient(z, x, unconnected_gradients="zero")
+        return constant, tape.gradient(w, x), *tape.gradient(v, [x, y])
+
+    expected = [[0.0, 0.0], [8.0, 27.0], [12.0, 33.0], [1.0, 1.0]]
+    for result in (jd.compile(f)(np.array([2.0, 3.0])), f(jd.constant([2.0, 3.0]))):
+        assert [g.tolist() for g in result] == expected
+
+
+def test_a_pause_is_of_one_tape_only() -> None:
     @jd.compile
     def f(x):
-        with jd.GradientTape() as tape, tape.stop_recording():
-            return x * x
+        with jd.GradientTape() as outer, jd.GradientTape() as inner:
+            inner.watch(x)
+            with inner.stop_recording():
+                y = x * x
+            z = y * x
+        return inner.gradient(z, x), outer.gradient(z, x)
 
-    with pytest.raises(
-        TypeError, match=r"stop_recording\(\) inside a compiled function.*\n.*\n  hint: use jd.stop_grad"
-    ):
+    assert f(3.0) == (9.0, 27.0)
+    assert jd.grad(lambda x: f(x)[0])(3.0) == 6.0
+
+
+def test_a_pause_in_a_branch_is_refused() -> None:
+    @jd.compile
+    def f(x):
+        with jd.GradientTape() as tape:
+            tape.watch(x)
+
+            def branch():
+                with tape.stop_recording():
+                    return x * x
+
+            return jd.cond(x > 0, branch, branch)
+
+    with pytest.raises(TypeError, match=r"stop_recording\(\) in a branch or loop.*\n.*\n  hint: use jd.stop_gradient"):
         f(1.0)
+
+
+def test_tapes_from_outside_are_not_for_traced_values() -> None:
+    x = jd.Variable(2.0)
+    with jd.GradientTape() as tape:
+        for use in (lambda y: tape.watch(y), lambda _: tape.stop_recording().__enter__()):
+            with pytest.raises(TypeError, match=r"inside a compiled function, of a tape entered outside of it"):
+                jd.compile(lambda y, use=use: use(y) or y)(1.0)
+        y = x * x
+    assert tape.gradient(y, x).item() == 4.0
+
+
+def test_jacobians_in_a_compiled_function(rng) -> None:
+    def f(x, b):
+        with jd.GradientTape(persistent=True) as tape:
+            tape.watch([x, b])
+            y = np.tanh(x @ b)
+            z = np.sum(x) + 0.0 * np.sum(b)
+        found = tape.jacobian({"y": y, "z": z}, [x, b])
+        zero = tape.jacobian(y, x[0], unconnected_gradients="zero")
+        return found["y"], found["z"][0], zero, tape.batch_jacobian(y, x)
+
+    for shape in ((4, 3), (5, 3)):
+        x, b = rng.normal(size=shape), rng.normal(size=(3, 2))
+        (yx, yb), zx, zero, rows = jd.compile(f)(x, b)
+        (eager_yx, eager_yb), eager_zx, eager_zero, eager_rows = f(jd.constant(x), jd.constant(b))
+        np.testing.assert_allclose(yx, eager_yx, rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(yb, eager_yb, rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(zx, eager_zx)
+        np.testing.assert_array_equal(zero, eager_zero)
+        np.testing.assert_allclose(rows, eager_rows, rtol=1e-12, atol=1e-15)
+
+
+def test_a_hessian_by_tapes_in_a_compiled_function() -> None:
+    @jd.compile
+    def hessian(x):
+        with jd.GradientTape() as outer:
+            with jd.GradientTape() as inner:
+                inner.watch(x)
+                y = np.sum(x**3) + x[0] * x[1]
+            gradient = inner.gradient(y, x)
+        return outer.jacobian(gradient, x)
+
+    assert hessian(np.array([1.0, 2.0])).tolist() == [[6.0, 1.0], [1.0, 12.0]]
+    assert jd.jacobian(hessian)(np.array([1.0, 2.0]))[0, 0].tolist() == [6.0, 0.0]
 
 
 def test_a_tape_around_sees_the_call_and_not_the_trace() -> None:
