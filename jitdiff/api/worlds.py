@@ -65,15 +65,15 @@ def _traced_vjp(function: Flat, primals: Sequence[Any]) -> tuple[list[Any], Pull
     here = builder_now()
     # Each primal gets a value of its own, so that what the function reads from around it stays constant.
     inputs = [OPS["identity"](traced(x)) for x in primals]
+    wrt = [x.atom for x in inputs]
     start = len(here.block.nodes)
     outs = [traced(y) for y in function(*inputs)]
     stop = len(here.block.nodes)
 
     def pullback(cotangents: Sequence[Any]) -> list[Any]:
         seeds = [(y.atom, g) for y, g in zip(outs, cotangents, strict=True) if g is not None]
-        wrt = [x.atom for x in inputs]
         found = ad.pull(here, start, seeds, wrt, stop)
-        return [zeros_like(x) if g is None else g for x, g in zip(inputs, found, strict=True)]
+        return [zeros_like(x) if g is None else g for x, g in zip(primals, found, strict=True)]
 
     return list(outs), pullback
 

@@ -32,6 +32,8 @@ class Builder:
         Of the outermost builder: arrays met while tracing, by identity, each with the parameter that stands for it.
     refused : Atom or None
         Of the outermost builder: the last value whose number was asked for.
+    changes : dict
+        Cells from around this block that it has changed, by identity, each with the state it had before.
     """
 
     def __init__(self, params: Sequence[Value] = (), parent: Builder | None = None, name: str = "") -> None:
@@ -41,6 +43,7 @@ class Builder:
         self.loc: Location | None = None
         self.captures: dict[int, tuple[Any, Value]] = {}
         self.refused: Atom | None = None
+        self.changes: dict[int, tuple[Any, Any]] = {}
         self._defined: set[Value] = set(params)
         self._last_named: tuple[Value, Location | None] | None = None
         self._symbols = 0
@@ -113,6 +116,10 @@ class Builder:
                 return True
             builder = builder.parent
         return False
+
+    def sees_atom(self, atom: Atom) -> bool:
+        """Whether `atom` can be read here."""
+        return not isinstance(atom, Value) or self.sees(atom)
 
     def check_visible(self, atom: Atom, name: str, loc: Location | None = None) -> None:
         """Raise `TracingError` if `atom` is a value that this block cannot read."""

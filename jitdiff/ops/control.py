@@ -1,8 +1,13 @@
-"""Building the region nodes If, For and While from functions of handles."""
+"""Building the region nodes If, For and While from functions of handles.
+
+A branch or a loop body may change arrays around it in place. What it changes becomes a result of the If, or a carry of
+the loop, which the array holds afterwards.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -18,6 +23,8 @@ from jitdiff.ops.tracer import Tracer, builder_now, lift
 Function = Callable[..., Sequence[Any]]
 
 INDEX = ArrayType(np.dtype(np.int64))
+TRIP_INDEX = ArrayType(np.dtype(np.int64), weak=True)
+"""Type of a loop's index inside it: a Python integer, which gives way to the dtypes of arrays."""
 
 
 def cond(pred: Any, then: Function, orelse: Function) -> list[Any]:
@@ -30,7 +37,7 @@ def cond(pred: Any, then: Function, orelse: Function) -> list[Any]:
     """
     outer = builder_now()
     builders = [_nested(outer) for _ in range(2)]
-    results = [_trace_into(b, f, ()) for b, f in zip(builders, (then, orelse), strict=True)]
+    results, changed = _trace_branches(outer, builders, (then, orelse))
     if len(results[0]) != len(results[1]):
         raise TracingError(
             f"cond: the branches return {len(results[0])} and {len(results[1])} values", where=describe(caller())
@@ -45,7 +52,75 @@ def cond(pred: Any, then: Function, orelse: Function) -> list[Any]:
     blocks = [_finish(b, r, types) for b, r in zip(builders, results, strict=True)]
     outs = tuple(map(Value, types))
     outer.append(If(_predicate(pred), blocks[0], blocks[1], outs, outer.loc or caller()))
-    return [Tracer(o) for o in outs]
+    return _rebound(changed, outs)
+
+
+def _trace_branches(
+    outer: Builder, builders: Sequence[Builder], functions: Sequence[Function]
+) -> tuple[list[list[Atom]], list[Tracer]]:
+    """Trace branches, each followed by what the arrays are then that either of them changes."""
+    known: list[Tracer] = []
+    results: list[list[Atom]] = []
+    after: list[dict[int, Atom]] = []
+    for builder, function in zip(builders, functions, strict=True):
+        with _undone(builder):
+            results.append(_trace_into(builder, function, ()))
+            with building(builder):
+                after.append({key: cell.atom for key, (cell, _) in builder.changes.items()})
+        known += [cell for key, (cell, _) in builder.changes.items() if not any(cell is c for c in known)]
+    with building(outer):
+        before = [cell.atom for cell in known]
+    for found, changes in zip(results, after, strict=True):
+        found += [changes.get(id(cell), atom) for cell, atom in zip(known, before, strict=True)]
+    return results, known
+
+
+@contextmanager
+def _undone(builder: Builder) -> Iterator[None]:
+    """Give the cells that a block changes their states back at the end of it."""
+    try:
+        yield
+    finally:
+        for cell, state in builder.changes.values():
+            cell.state = state
+
+
+def _rebound(cells: Sequence[Tracer], outs: Sequence[Value]) -> list[Any]:
+    """Let cells hold the last results, and return tracers for the others."""
+    rest = len(outs) - len(cells)
+    for cell, out in zip(cells, outs[rest:], strict=True):
+        cell.rebind(Tracer(out))
+    return [Tracer(o) for o in outs[:rest]]
+
+
+class _Cells:
+    """The cells around a loop that its body changes, found by tracing it until there are no more."""
+
+    def __init__(self, outer: Builder) -> None:
+        self.outer = outer
+        self.cells: list[Tracer] = []
+
+    def types(self) -> list[ArrayType]:
+        return [cell.type for cell in self.cells]
+
+    def init(self) -> list[Any]:
+        return [Tracer(cell.atom) for cell in self.cells]
+
+    def run(self, builder: Builder, function: Function, params: Sequence[Value], carries: int) -> list[Atom]:
+        """Trace `function`; the last of `params` are what the cells hold, and so are the results after the carries."""
+        rest = len(params) - len(self.cells)
+        with building(builder), _undone(builder):
+            for cell, param in zip(self.cells, params[rest:], strict=True):
+                builder.changes[id(cell)] = (cell, cell.state)
+                cell.state = (param, None)
+            found = [lift(x) for x in function(*map(Tracer, params[:rest]))]
+            return [*found[:carries], *(cell.atom for cell in self.cells), *found[carries:]]
+
+    def more(self, builder: Builder) -> bool:
+        """Take up the cells that a trace changed and that were not known; say whether there were any."""
+        new = [c for c, _ in builder.changes.values() if not any(c is have for have in self.cells)]
+        self.cells += new
+        return bool(new)
 
 
 def fori(trip: Any, body: Function, init: Sequence[Any]) -> tuple[list[Any], list[Any]]:
@@ -63,8 +138,17 @@ def fori(trip: Any, body: Function, init: Sequence[Any]) -> tuple[list[Any], lis
     """
     outer = builder_now()
     count = lift(trip)
-    types = [lift(x).type for x in init]
-    inner, params, results = _settle(outer, "the loop", lambda b, *c: _trace_into(b, body, c), types, (INDEX,))
+    cells = _Cells(outer)
+    width = len(init)
+    while True:
+        start_ = [*init, *cells.init()]
+        types = [lift(x).type for x in start_]
+        inner, params, results = _settle(
+            outer, "the loop", lambda b, *c: cells.run(b, body, c, width), types, (TRIP_INDEX,)
+        )
+        if not cells.more(inner):
+            break
+    init = start_
     each = results[len(init) :]
     block = _finish(inner, results, [*(p.type for p in params[1:]), *(_strong(r.type) for r in each)])
     size = trips_of(outer, count)
@@ -72,7 +156,7 @@ def fori(trip: Any, body: Function, init: Sequence[Any]) -> tuple[list[Any], lis
     stacked = tuple(Value(ArrayType(r.type.dtype, (size, *r.type.shape))) for r in each)
     start = tuple(_converted(lift(x), p.type.dtype) for x, p in zip(init, params[1:], strict=True))
     outer.append(For(count, start, block, outs, stacked, outer.loc or caller(), size))
-    return [Tracer(o) for o in outs], [Tracer(s) for s in stacked]
+    return _rebound(cells.cells, outs), [Tracer(s) for s in stacked]
 
 
 def while_(condition: Callable[..., Any], body: Function, init: Sequence[Any]) -> tuple[list[Any], list[Any], Any]:
@@ -90,13 +174,19 @@ def while_(condition: Callable[..., Any], body: Function, init: Sequence[Any]) -
         If a carry changes its shape or its dtype, or the condition is not a boolean scalar.
     """
     outer = builder_now()
-    types = [lift(x).type for x in init]
-    inner, params, results = _settle(outer, "the loop", lambda b, *c: _trace_into(b, body, c), types, ())
+    cells = _Cells(outer)
+    width = len(init)
+    while True:
+        start_ = [*init, *cells.init()]
+        types = [lift(x).type for x in start_]
+        inner, params, results = _settle(outer, "the loop", lambda b, *c: cells.run(b, body, c, width), types, ())
+        if not cells.more(inner):
+            break
+    init = start_
     each = results[len(init) :]
     block = _finish(inner, results, [*(p.type for p in params), *(_strong(r.type) for r in each)])
     test = _nested(outer, tuple(Value(p.type) for p in params))
-    with building(test):
-        verdict = _predicate(condition(*map(Tracer, test.block.params)))
+    (verdict,) = cells.run(test, lambda *c: [Tracer(_predicate(condition(*c)))], test.block.params, 0)[-1:]
     outs = tuple(Value(p.type) for p in params)
     size = _symbol(outer, "trips")
     stacked = tuple(Value(ArrayType(r.type.dtype, (size, *r.type.shape))) for r in each)
@@ -104,7 +194,7 @@ def while_(condition: Callable[..., Any], body: Function, init: Sequence[Any]) -
     outer.root.name_size(count, size)
     start = tuple(_converted(lift(x), p.type.dtype) for x, p in zip(init, params, strict=True))
     outer.append(While(test.finish([verdict]), block, start, outs, stacked, count, outer.loc or caller(), size))
-    return [Tracer(o) for o in outs], [Tracer(s) for s in stacked], Tracer(count)
+    return _rebound(cells.cells, outs), [Tracer(s) for s in stacked], Tracer(count)
 
 
 def block_of(function: Function, types: Sequence[ArrayType], names: Sequence[str] = (), name: str = "") -> Block:

@@ -8,6 +8,7 @@ import numpy as np
 
 from jitdiff.errors import ShapeError
 from jitdiff.ir import ArrayType, Dim, Shape
+from jitdiff.ops.alias import read_only
 from jitdiff.ops.axes import normalized_axes, shape_of
 from jitdiff.ops.emission import Element, Index, Read, Site, Write, Writes, shift
 from jitdiff.ops.families import linear
@@ -36,6 +37,7 @@ diagonal_: Op = linear(
     Element(lambda at, read, site: read(0, _on_diagonal(at, site.attrs["offset"])), moves=True),
     lambda g, t, *, offset: from_diagonal(g, offset=offset, shape=t.shape),
     samples=[sample(array(3, 3), offset=0), sample(array(2, 3, 4), offset=1), sample(array(4, 2), offset=-1)],
+    write_back=read_only,
 )
 
 

@@ -165,6 +165,7 @@ def general(
     samples: Sequence[Sample],
     operands: Callable[..., Sequence[np.dtype[Any] | None]] | None = None,
     masks: bool = False,
+    write_back: Callable[..., Any] | None = None,
 ) -> Op:
     """Declare an op whose facets are all its own; `infer` gives the one result type."""
     return register(
@@ -177,6 +178,7 @@ def general(
             masks=masks,
             emission=emission,
             samples=samples,
+            write_back=write_back,
         )
     )
 
@@ -189,6 +191,7 @@ def linear(
     transpose: Callable[..., Any],
     *,
     samples: Sequence[Sample],
+    write_back: Callable[..., Any] | None = None,
 ) -> Op:
     """Declare an op linear in its only differentiable operand, the first; its transpose is the whole rule.
 
@@ -201,7 +204,7 @@ def linear(
 
         return [transpose(g, type_of(xs[0]), *xs[1:], **attrs), *(None,) * (len(xs) - 1)]
 
-    return general(name, evaluate, infer, emission, vjp, samples=samples)
+    return general(name, evaluate, infer, emission, vjp, samples=samples, write_back=write_back)
 
 
 def promote_all(*types: ArrayType, **attrs: Any) -> list[np.dtype[Any]]:

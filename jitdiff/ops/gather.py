@@ -108,6 +108,7 @@ gather: Op = general(
         sample(array(3, 3, 2), _THREE, _COLUMN, selection=_APART),
         sample(array(4), 2, selection=(0,)),
     ],
+    write_back=lambda xs, part, *, selection: index_set_(xs[0], part, *xs[1:], selection=selection, distinct=True),
 )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jitdiff.errors import ArgumentError, JitdiffError, ShapeError
-from jitdiff.ir import NeedsConcreteSize, type_of
+from jitdiff.ir import NeedsConcreteSize, broadcast_shapes, type_of
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops.axes import normalized_axis, operand, shape_of
 from jitdiff.ops.elementwise import add, astype, where
@@ -109,6 +109,15 @@ def _laid_out(value: Any, key: Key) -> Any:
         return value
     while len(sizes) > len(key.shape) and sizes[0] == 1:
         sizes = sizes[1:]
+    try:
+        fits = broadcast_shapes(sizes, key.shape) == key.shape
+    except ShapeError:
+        fits = False
+    if not fits:
+        raise ShapeError(
+            f"a value of shape {list(sizes)} does not fit where {list(key.shape)} elements are selected",
+            where=describe(caller()),
+        )
     v = broadcast(reshaped(value, sizes), key.shape)
     v = _moved(reshaped(v, key.layout(key.destination)), key, key.destination, key.source)
     return reshaped(v, selected_shape(key.selection, key.index_shape))

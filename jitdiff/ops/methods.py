@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
 
-from jitdiff.errors import ArgumentError, ArgumentTypeError, MissingAttributeError, TracingError
-from jitdiff.ir import ArrayType, Dim, Shape
+from jitdiff.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DtypeError,
+    MissingAttributeError,
+    ShapeError,
+    TracingError,
+)
+from jitdiff.ir import ArrayType, Dim, Shape, broadcast_shapes, type_of
 from jitdiff.ir.location import caller, describe
+from jitdiff.ops.alias import owned
 from jitdiff.ops.table import FUNCTIONS, UFUNCS, Handle, unsupported
 
 Method = Callable[..., Any]
@@ -39,6 +47,42 @@ def _operators(ufunc: np.ufunc) -> tuple[Method, Method]:
     return forward, backward
 
 
+def _in_place(ufunc: np.ufunc) -> Method:
+    """Return the method for ``self op= other``: scalars are bound to a new one, arrays are changed."""
+
+    def method(self: Any, other: Any) -> Any:
+        if not _is_operand(other):
+            return NotImplemented
+        new = UFUNCS[ufunc](self, as_operand(other))
+        return stored(ufunc, new, self) if self.shape else new
+
+    return method
+
+
+def stored(ufunc: np.ufunc, new: Any, out: Any) -> Any:
+    """Put the result of a ufunc into `out`, and return that.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        If it has not the shape of `out`, or a dtype that does not go into its.
+    """
+    from jitdiff.ops.elementwise import astype
+    from jitdiff.ops.shape import broadcast
+
+    have, want = type_of(new), type_of(out)
+    if broadcast_shapes(have.shape, want.shape) != want.shape:
+        raise ShapeError(f"{ufunc.__name__}: a result {have} does not fit into {want}", where=describe(caller()))
+    if not np.can_cast(have.dtype, want.dtype, "same_kind"):
+        raise DtypeError(
+            f"{ufunc.__name__}: a result {have} cannot be stored in {want}",
+            where=describe(caller()),
+            hint="give the array a floating dtype when it is made",
+        )
+    out.rebind(astype(broadcast(new, want.shape), dtype=want.dtype))
+    return out
+
+
 def _comparison(ufunc: np.ufunc) -> Method:
     return _operators(ufunc)[0]
 
@@ -51,7 +95,7 @@ def _method(function: Callable[..., Any]) -> Method:
     """Return the method that NumPy's `function` is with the array as its first argument."""
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return implementation(function)(self, *args, **kwargs)
+        return called(function, (self, *args), kwargs)
 
     method.__doc__ = f"As ``np.{function.__name__}``."
     return method
@@ -141,6 +185,17 @@ class ArrayMethods(Handle):
     __eq__ = _comparison(np.equal)
     __ne__ = _comparison(np.not_equal)
     __hash__ = object.__hash__
+    __iadd__ = _in_place(np.add)
+    __isub__ = _in_place(np.subtract)
+    __imul__ = _in_place(np.multiply)
+    __itruediv__ = _in_place(np.divide)
+    __ifloordiv__ = _in_place(np.floor_divide)
+    __imod__ = _in_place(np.remainder)
+    __ipow__ = _in_place(np.power)
+    __imatmul__ = _in_place(np.matmul)
+    __iand__ = _in_place(np.bitwise_and)
+    __ior__ = _in_place(np.bitwise_or)
+    __ixor__ = _in_place(np.bitwise_xor)
     __neg__ = _unary(np.negative)
     __pos__ = _unary(np.positive)
     __abs__ = _unary(np.absolute)
@@ -157,7 +212,7 @@ class ArrayMethods(Handle):
     cumsum = _method(np.cumsum)
     diagonal = _method(np.diagonal)
     dot = _method(np.dot)
-    flatten = ravel = _method(np.ravel)
+    ravel = _method(np.ravel)
     max = _method(np.max)
     mean = _method(np.mean)
     min = _method(np.min)
@@ -174,17 +229,21 @@ class ArrayMethods(Handle):
 
     def reshape(self, *shape: Any, order: str = "C") -> Any:
         """As ``np.reshape``, with the sizes as one tuple or as arguments."""
-        return implementation(np.reshape)(self, shape[0] if len(shape) == 1 else shape, order=order)
+        return called(np.reshape, (self, shape[0] if len(shape) == 1 else shape), {"order": order})
 
     def transpose(self, *axes: Any) -> Any:
         """As ``np.transpose``, with the axes as one tuple or as arguments."""
-        return implementation(np.transpose)(self, (axes[0] if len(axes) == 1 else axes) or None)
+        return called(np.transpose, (self, (axes[0] if len(axes) == 1 else axes) or None), {})
+
+    def flatten(self, order: str = "C") -> Any:
+        """Return a copy of the elements in one row."""
+        return owned(self.ravel(order), (self,))
 
     def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Any:
         """Return the array in another dtype; order and casting are as they come."""
         from jitdiff.ops.elementwise import astype
 
-        return astype(self, dtype=np.dtype(dtype))
+        return owned(astype(self, dtype=np.dtype(dtype)), (self,))
 
     def item(self, *index: Any) -> bool | int | float:
         """Return one element as a Python scalar."""
@@ -194,9 +253,17 @@ class ArrayMethods(Handle):
         kind: Callable[[Any], bool | int | float] = {"b": bool, "i": int, "u": int}.get(self.dtype.kind, float)
         return kind(x.reshape(()))
 
-    def fill(self, value: Any) -> NoReturn:
-        """Refuse: arrays under differentiation are not changed in place."""
-        raise TracingError("fill() changes an array in place", where=describe(caller()), hint="use np.full_like")
+    def fill(self, value: Any) -> None:
+        """Set all elements, in place."""
+        self[...] = value
+
+    def rebind(self, new: Any) -> None:
+        """Change the array in place: from now on it is `new`, an array of its shape and dtype."""
+        raise TracingError(
+            f"a {type(self).__name__} is changed in place",
+            where=describe(caller()),
+            hint="compute a new array, with np.where, np.stack or np.concatenate",
+        )
 
     def __round__(self, ndigits: int | None = None) -> Any:
         rounded = self.round(ndigits or 0)
@@ -218,11 +285,9 @@ class ArrayMethods(Handle):
         return getitem(self, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        raise TracingError(
-            "in-place assignment to an array inside a differentiated function",
-            where=describe(caller()),
-            hint="build the result with np.where, np.stack or np.concatenate",
-        )
+        from jitdiff.ops.index import index_update
+
+        self.rebind(index_update(self, key, as_operand(value)))
 
     def __getattr__(self, name: str) -> NoReturn:
         # NumPy and Python ask for protocols by names with underscores, and expect a plain no.
@@ -241,18 +306,12 @@ class ArrayMethods(Handle):
         options = {k: v for k, v in kwargs.items() if not _is_default(k, v)}
         xs = [as_operand(x) for x in inputs]
         if method == "__call__":
-            out = options.get("out", ())
-            if len(out) == 1 and isinstance(out[0], np.ndarray):
-                raise TracingError(
-                    "a NumPy array is changed in place with values under differentiation",
-                    where=describe(caller()),
-                    hint="write y = y + x instead of y += x",
-                )
-            if ufunc not in UFUNCS:
-                raise unsupported(ufunc.__name__)
-            if options:
-                raise unsupported(ufunc.__name__, f"the argument {next(iter(options))}= has no rule")
-            return UFUNCS[ufunc](*xs)
+            return _call_ufunc(ufunc, xs, options)
+        if method == "at" and ufunc in (np.add, np.subtract) and not options:
+            from jitdiff.ops.index import index_add
+
+            xs[0].rebind(index_add(xs[0], inputs[1], xs[2] if ufunc is np.add else -xs[2]))
+            return None
         if method == "outer" and ufunc in UFUNCS and not options:
             x, y = (np.asarray(x) if np.ndim(x) == 0 and not isinstance(x, Handle) else x for x in xs)
             return UFUNCS[ufunc](x.reshape((*x.shape, *(1,) * y.ndim)), y)
@@ -262,7 +321,24 @@ class ArrayMethods(Handle):
         raise unsupported(ufunc.__name__, f"its method {method} has no rule")
 
     def __array_function__(self, func: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
-        return implementation(func)(*args, **kwargs)
+        return called(func, args, kwargs)
+
+
+_VIEWS = frozenset(
+    {
+        np.array_split, np.atleast_1d, np.atleast_2d, np.atleast_3d, np.broadcast_arrays, np.broadcast_to, np.diag,
+        np.diagonal, np.dsplit, np.expand_dims, np.flip, np.fliplr, np.flipud, np.hsplit, np.matrix_transpose,
+        np.moveaxis, np.ravel, np.real, np.reshape, np.rollaxis, np.rot90, np.split, np.squeeze, np.swapaxes,
+        np.transpose, np.vsplit,
+    }
+)  # fmt: skip
+"""NumPy functions whose results share elements with their arguments."""
+
+
+def called(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Return what a NumPy function gives on handles, as views of its arguments only where NumPy gives views."""
+    result = implementation(function)(*args, **kwargs)
+    return result if function in _VIEWS else owned(result, args)
 
 
 def implementation(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -277,6 +353,27 @@ def implementation(function: Callable[..., Any]) -> Callable[..., Any]:
     if entry is None:
         raise unsupported(function.__name__)
     return entry.function
+
+
+def _call_ufunc(ufunc: np.ufunc, xs: Sequence[Any], options: dict[str, Any]) -> Any:
+    if ufunc not in UFUNCS:
+        raise unsupported(ufunc.__name__)
+    (out,) = options.pop("out", (None,))
+    if isinstance(out, np.ndarray):
+        raise TracingError(
+            "a NumPy array is changed in place with values under differentiation",
+            where=describe(caller()),
+            hint="write y = y + x instead of y += x",
+        )
+    where = options.pop("where", None)
+    if options:
+        raise unsupported(ufunc.__name__, f"the argument {next(iter(options))}= has no rule")
+    if out is None:
+        if where is not None:
+            raise unsupported(ufunc.__name__, "where= without out= leaves elements undefined", hint="use np.where")
+        return UFUNCS[ufunc](*xs)
+    new = UFUNCS[ufunc](*xs)
+    return stored(ufunc, new if where is None else implementation(np.where)(where, new, out), out)
 
 
 def as_operand(x: Any) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 
 from jitdiff.errors import ArgumentError, ShapeError
 from jitdiff.ir import ArrayType, Dim, Shape, broadcast_shapes, product, type_of
+from jitdiff.ops.alias import read_only
 from jitdiff.ops.axes import Axes, as_shape, completed_shape, normalized_axes, normalized_axis, operand, shape_of
 from jitdiff.ops.emission import Element, Index, Read, Site, Term, broadcast_index, group, plus, scale
 from jitdiff.ops.families import linear
@@ -34,6 +35,7 @@ broadcast_to: Op = linear(
     Element(lambda at, read, site: read(0, broadcast_index(at, site.types[0].shape)), moves=True),
     _broadcast_to_transpose,
     samples=[sample(array(3, 1), shape=(2, 3, 4)), sample(array(), shape=(3,))],
+    write_back=read_only,
 )
 
 
@@ -110,6 +112,7 @@ reshape: Op = linear(
         sample(array(1, 1), shape=()),
         sample(array(2, 3, 4, 5), shape=(6, 20)),
     ],
+    write_back=lambda xs, part, *, shape: reshape(part, shape=type_of(xs[0]).shape),
 )
 
 
@@ -125,6 +128,7 @@ transpose: Op = linear(
     Element(_transposed, moves=True),
     lambda g, t, *, axes: transpose(g, axes=tuple(map(int, np.argsort(axes)))),
     samples=[sample(array(2, 3), axes=(1, 0)), sample(array(2, 3, 4), axes=(2, 0, 1))],
+    write_back=lambda xs, part, *, axes: transpose(part, axes=tuple(map(int, np.argsort(axes)))),
 )
 
 

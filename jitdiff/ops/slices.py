@@ -14,7 +14,7 @@ from jitdiff.ops.axes import Axes, as_size, normalized_axes, shape_of
 from jitdiff.ops.emission import Element, Index, Read, Site, Term, Write, Writes, scale, shift
 from jitdiff.ops.families import general, linear
 from jitdiff.ops.samples import array, sample
-from jitdiff.ops.table import Op, implements
+from jitdiff.ops.table import OPS, Op, implements
 
 Range = tuple[int | Dim, int, int | Dim]
 """Start, step and number of the positions taken along an axis: (start, step, size)."""
@@ -112,6 +112,7 @@ slice_: Op = linear(
     Element(lambda at, read, site: read(0, placed(at, site.attrs["ranges"])), moves=True),
     lambda g, t, *, ranges: place(g, shape=t.shape, ranges=ranges, fill=0),
     samples=[sample(array(5, 4), ranges=((1, 2, 2), (0, 1, 4))), sample(array(5), ranges=((4, -1, 5),))],
+    write_back=lambda xs, part, *, ranges: OPS["index_set"](xs[0], part, selection=ranges, distinct=True),
 )
 
 

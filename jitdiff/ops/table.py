@@ -74,6 +74,9 @@ class Op:
         Arguments that the op suite runs the entry on.
     multiple : bool
         Whether `evaluate` returns a tuple.
+    write_back : callable or None
+        For an operation whose result is a view in NumPy: ``write_back(xs, part, **attrs)`` gives the first operand
+        with the elements of the view replaced by `part`. Only views of one array at scalar positions count.
     """
 
     name: str
@@ -87,6 +90,7 @@ class Op:
     inline: Callable[..., Any] | None = None
     samples: Sequence[Sample] = ()
     multiple: bool = False
+    write_back: Callable[..., Any] | None = None
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]:
         if OPS.get(self.name) is not self:

@@ -11,28 +11,104 @@ from jitdiff.errors import ArgumentTypeError, TracingError
 from jitdiff.ir import ArrayType, Atom, Const, Dim, Value
 from jitdiff.ir.builder import Builder, current_builder
 from jitdiff.ir.location import caller, describe
+from jitdiff.ops.alias import View, view_of
 from jitdiff.ops.methods import ArrayMethods
 from jitdiff.ops.table import OPS, Handle, Op
 
 
 class Tracer(ArrayMethods):
-    """Stands for an array inside a trace: it has a shape and a dtype, and no numbers."""
+    """Stands for an array inside a trace: it has a shape and a dtype, and mostly no numbers.
 
-    __slots__ = ("atom",)
+    It is a cell: changing the array in place puts another value of the same type into it, so that every name for the
+    array sees the change, and views read what they are views of.
+
+    Attributes
+    ----------
+    atom : Atom
+        The present value.
+    home : Builder or None
+        The builder that was current when the array came to be; a block inside it that changes the array gives the
+        change out as a result.
+    view : View or None
+        What it is a view of.
+    version : int
+        Counts the changes.
+    fixed : str
+        Why it cannot be changed in place; empty if it can.
+    """
+
+    __slots__ = ("_atom", "_numbers", "fixed", "home", "version", "view")
     rank: ClassVar[int] = 1
 
-    def __init__(self, atom: Atom) -> None:
-        self.atom = atom
+    def __init__(self, atom: Atom | None, numbers: np.ndarray[Any, Any] | None = None) -> None:
+        self._atom = atom
+        self._numbers = numbers
+        self.home = current_builder()
+        self.view: View | None = None
+        self.version = 0
+        self.fixed = ""
+
+    @property
+    def atom(self) -> Atom:
+        """The present value."""
+        if self.view is not None:
+            self.view.refresh(self)
+        if self._atom is None or (self._numbers is not None and not builder_now().sees_atom(self._atom)):
+            assert self._numbers is not None
+            self._atom = _atom_of(self._numbers)
+        return self._atom
+
+    @property
+    def numbers(self) -> np.ndarray[Any, Any] | None:
+        """The elements, of an array made from numbers alone; not to be written to."""
+        return self._numbers if self.view is None else self.view.numbers()
 
     @property
     def type(self) -> ArrayType:
         """IR type."""
-        return self.atom.type
+        if self._atom is not None:
+            return self._atom.type
+        assert self._numbers is not None
+        return ArrayType(self._numbers.dtype, self._numbers.shape)
 
     def bind(self, op: Op, xs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
-        """Append `op` to the block being built."""
+        """Append `op` to the block being built; computed at once where all operands are known numbers."""
+        if self.numbers is not None and (known := _numbers_of(xs)) is not None:
+            op.infer(*(ArrayType(np.asarray(x).dtype, np.shape(x)) for x in known), **attrs)
+            with np.errstate(all="ignore"):
+                y = op.evaluate(*known, **attrs)
+            return tuple(map(holding, y)) if op.multiple else view_of(op, xs, attrs, holding(y))
         outs = append(op, [lift(x) for x in xs], attrs)
-        return tuple(map(Tracer, outs)) if op.multiple else Tracer(outs[0])
+        return tuple(map(Tracer, outs)) if op.multiple else view_of(op, xs, attrs, Tracer(outs[0]))
+
+    def rebind(self, new: Any) -> None:
+        """Change the array in place: from now on it is `new`, which has its shape and dtype."""
+        if self.fixed:
+            raise TracingError(
+                f"{self.type} cannot be changed in place: {self.fixed}",
+                where=describe(caller()),
+                hint="copy it first: y = x.copy()",
+            )
+        if self.view is not None:
+            self.view.write(self, new)
+            return
+        here = current_builder()
+        builder = here
+        while builder is not None and builder is not self.home:
+            builder.changes.setdefault(id(self), (self, self.state))
+            builder = builder.parent
+        numbers = new.numbers if isinstance(new, Tracer) and here is self.home else None
+        self.state = (None if numbers is not None else lift(new), numbers)
+
+    @property
+    def state(self) -> tuple[Any, Any]:
+        """What the cell holds: an atom, numbers, or both."""
+        return self._atom, self._numbers
+
+    @state.setter
+    def state(self, state: tuple[Any, Any]) -> None:
+        self._atom, self._numbers = state
+        self.version += 1
 
     def __mul__(self, other: Any) -> Any:
         return NotImplemented if self._repeats(other) else super().__mul__(other)
@@ -54,34 +130,82 @@ class Tracer(ArrayMethods):
         )
 
     def __bool__(self) -> bool:
-        self._refuse(
+        if (numbers := self.numbers) is not None:
+            return bool(numbers)
+        return self._refuse(
             "a truth value (if, while, and, or, not)",
             "use np.where or jitdiff.cond for a choice, jitdiff.while_loop for a loop, or the tape",
         )
 
     def __float__(self) -> float:
-        self._refuse("float()", "leave it an array: NumPy functions and operators take it as it is")
+        if (numbers := self.numbers) is not None:
+            return float(numbers)
+        return self._refuse("float()", "leave it an array: NumPy functions and operators take it as it is")
 
     def __int__(self) -> int:
-        self._refuse("int()", "use .astype(int), or pass it as a static argument")
+        if (numbers := self.numbers) is not None:
+            return int(numbers)
+        return self._refuse("int()", "use .astype(int), or pass it as a static argument")
 
-    __complex__ = __float__
+    def __complex__(self) -> complex:
+        return complex(float(self))
 
     def __index__(self) -> int:
-        self._refuse("an index or a range()", "use jitdiff.fori_loop, or declare the argument in static_argnames")
+        if (numbers := self.numbers) is not None:
+            return numbers.__index__()
+        return self._refuse(
+            "an index or a range()", "use jitdiff.fori_loop, or declare the argument in static_argnames"
+        )
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:
-        self._refuse(
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        if (numbers := self.numbers) is not None:
+            return np.array(numbers, dtype)
+        return self._refuse(
             "np.array(), or assignment into a NumPy array, or its element at a traced index,",
             "np.stack and np.concatenate put traced values together, and jitdiff.constant(a)[i] reads a NumPy array",
         )
 
     def __repr__(self) -> str:
+        if self.numbers is not None:
+            return repr(self.numbers)
         name = getattr(self.atom, "name", "") or (str(self.atom) if isinstance(self.atom, Const) else "")
         return f"<traced {name + ': ' if name else ''}{self.type}>"
 
     def __format__(self, spec: str) -> str:
-        return repr(self)
+        return repr(self) if self.numbers is None else format(self.numbers, spec)
+
+
+def holding(numbers: Any) -> Any:
+    """Return a tracer that knows its numbers, for an array made while tracing; a NumPy scalar stays one.
+
+    It can be changed in place with traced values, which a NumPy array cannot; until then Python may ask for its
+    numbers.
+    """
+    array = np.asarray(numbers)
+    return Tracer(None, array) if array.shape else array[()]
+
+
+def _numbers_of(xs: Sequence[Any]) -> list[Any] | None:
+    """Return operands as numbers, or None if one has none."""
+    found = []
+    for x in xs:
+        if isinstance(x, Tracer):
+            if (numbers := x.numbers) is None:
+                return None
+            found.append(numbers)
+        elif isinstance(x, Handle | Dim | Value | Const):
+            return None
+        else:
+            found.append(x)
+    return found
+
+
+def _atom_of(numbers: np.ndarray[Any, Any]) -> Atom:
+    """Return the atom for known numbers: a constant spread out where all are equal, otherwise a captured array."""
+    first = numbers.flat[0] if numbers.size else numbers.dtype.type(0)
+    if np.array_equal(numbers, np.broadcast_to(first, numbers.shape), equal_nan=numbers.dtype.kind == "f"):
+        return append(OPS["broadcast_to"], [Const.of(first)], {"shape": numbers.shape})[0]
+    return builder_now().capture(numbers)
 
 
 def builder_now() -> Builder:

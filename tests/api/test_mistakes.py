@@ -119,15 +119,6 @@ def text_returned():
     return f(w)
 
 
-def in_place_on_a_traced_array():
-    @jd.compile
-    def f(x):
-        x[0] = 1.0  # the line
-        return x
-
-    return f(w)
-
-
 def in_place_on_a_captured_array():
     @jd.compile
     def f(x):
@@ -274,7 +265,6 @@ MISTAKES: list[tuple[Callable[[], object], type[Exception], type[Exception], tup
     (none_returned, E.TracingError, TypeError, ("f returned None", "forget to return")),
     (none_returned_to_grad, E.TracingError, TypeError, ("returned None", "forget to return")),
     (text_returned, E.TracingError, TypeError, ("returned a str", "'done'")),
-    (in_place_on_a_traced_array, E.TracingError, TypeError, ("in-place", "np.where")),
     (in_place_on_a_captured_array, E.TracingError, TypeError, ("put into a NumPy array", "np.stack")),
     (in_place_operator_into_a_captured_array, E.JitdiffError, TypeError, ("changed in place", "y = y + x")),
     (leaked_tracer, E.TracingError, TypeError, ("outside of the function", "return it")),

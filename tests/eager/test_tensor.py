@@ -211,5 +211,5 @@ def test_errors_name_the_op_the_shapes_and_the_line() -> None:
 
 def test_item_assignment_is_refused() -> None:
     x = jd.constant([1.0, 2.0])
-    with pytest.raises(TypeError, match="in-place"):
+    with pytest.raises(TypeError, match="in place"):
         x[0] = 3.0

@@ -1,0 +1,159 @@
+"""Views: arrays that share their elements with another, read and written through it, as in NumPy.
+
+In the IR every value is constant. An array that the user changes in place is a cell holding the present value, and a
+view is the operation that reads it from its base; its entry in the table says how a changed view is written back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jitdiff.errors import TracingError
+from jitdiff.ir.builder import current_builder
+from jitdiff.ir.location import caller, describe
+from jitdiff.ir.types import Shape
+from jitdiff.ops.table import Handle, Op
+
+if TYPE_CHECKING:
+    from jitdiff.ops.tracer import Tracer
+
+
+@dataclass(slots=True)
+class View:
+    """How a tracer reads its elements from another.
+
+    Attributes
+    ----------
+    base : Tracer
+        The array it is a view of; that may be a view itself.
+    op, xs, attrs : Op, tuple, dict
+        The operation that reads it; the first operand is `base`.
+    sure : bool
+        Whether NumPy gives a view here; a reshape of an array that is not contiguous may be a copy.
+    version : int
+        Version of the base's root when the tracer's value was read.
+    """
+
+    base: Tracer
+    op: Op
+    xs: tuple[Any, ...]
+    attrs: dict[str, Any]
+    sure: bool
+    version: int
+
+    @property
+    def root(self) -> Tracer:
+        """The array at the end of a chain of views."""
+        base = self.base
+        while base.view is not None:
+            base = base.view.base
+        return base
+
+    def refresh(self, tracer: Tracer) -> None:
+        """Let the tracer hold what its base has now."""
+        builder = current_builder()
+        version = self.root.version
+        changed = version != self.version
+        if changed and not self.sure:
+            raise TracingError(
+                f"a reshaped {tracer.type} is read after the array it came from was changed in place, and whether "
+                "NumPy's reshape made a view or a copy there depends on the memory layout",
+                where=describe(caller()),
+                hint="copy it when it is made: y = x.reshape(...).copy()",
+            )
+        atom = tracer._atom
+        if changed or atom is None or (builder is not None and not builder.sees_atom(atom)):
+            from jitdiff.ops.tracer import append, lift
+
+            tracer._atom = append(self.op, [lift(x) for x in self.xs], self.attrs)[0]
+            self.version = version
+
+    def numbers(self) -> Any:
+        """Return the elements of the view if those of its root are known, otherwise None."""
+        known = self.base.numbers
+        return None if known is None else self.op.evaluate(known, *self.xs[1:], **self.attrs)
+
+    def write(self, tracer: Tracer, new: Any) -> None:
+        """Change the elements of the view, that is, of its base."""
+        if not self.sure or self.op.write_back is None:
+            raise TracingError(
+                f"a reshaped {tracer.type} is changed in place, and whether NumPy's reshape made a view or a copy "
+                "depends on the memory layout",
+                where=describe(caller()),
+                hint="copy it first: y = x.reshape(...).copy()",
+            )
+        self.base.rebind(self.op.write_back(self.xs, new, **self.attrs))
+
+
+def view_of(op: Op, xs: tuple[Any, ...], attrs: dict[str, Any], result: Any) -> Any:
+    """Let `result`, of `op` on `xs`, be the view of its first operand that it is in NumPy, if it is one."""
+    if op.write_back is None or not isinstance(result, Handle):
+        return result
+    base = xs[0]
+    tracer: Any = result
+    if not tracer.shape or not isinstance(base, type(tracer)) or any(getattr(x, "shape", ()) for x in xs[1:]):
+        return result
+    sure = op.name != "reshape" or is_contiguous(base) or _without_ones(base.shape) == _without_ones(tracer.shape)
+    view = View(base, op, xs, attrs, sure, 0)
+    view.version = view.root.version
+    tracer.view = view
+    tracer.fixed = base.fixed
+    return result
+
+
+def is_contiguous(tracer: Tracer) -> bool:
+    """Say whether the elements surely stand one after another in memory, as NumPy would have them."""
+    view = tracer.view
+    if view is None:
+        return True
+    if view.op.name == "reshape":
+        return view.sure and is_contiguous(view.base)
+    ranges = view.attrs.get("ranges") or view.attrs.get("selection")
+    if ranges is None or not is_contiguous(view.base):
+        return False
+    leading = True
+    for taken, n in zip(ranges, view.base.shape, strict=True):
+        if isinstance(taken, int) or taken[2] == 1:
+            if not leading:
+                return False
+            continue
+        if taken[1] != 1 or not (leading or taken[2] == n):
+            return False
+        leading = False
+    return True
+
+
+def read_only(xs: tuple[Any, ...], part: Any, **attrs: Any) -> Any:
+    """Refuse to write to a view that is read-only in NumPy too."""
+    raise TracingError(
+        f"a {part.type} is changed in place, and it is a read-only view, as in NumPy",
+        where=describe(caller()),
+        hint="copy it first: y = y.copy()",
+    )
+
+
+def owned(result: Any, args: tuple[Any, ...]) -> Any:
+    """Return what a NumPy function gave as an array of its own: one that is neither a view nor an argument."""
+    from jitdiff.ops.tracer import Tracer, holding
+
+    if type(result) is np.ndarray and any(isinstance(a, Tracer) for a in _flat(args)):
+        return holding(result)
+    if not isinstance(result, Tracer) or not result.shape:
+        return result
+    if result.view is None and not any(result is a for a in _flat(args)):
+        return result
+    numbers = result.numbers
+    return Tracer(None, numbers.copy()) if numbers is not None else Tracer(result.atom)
+
+
+def _flat(args: tuple[Any, ...]) -> Iterator[Any]:
+    for a in args:
+        yield from a if type(a) in (list, tuple) else (a,)
+
+
+def _without_ones(shape: Shape) -> list[Any]:
+    return [n for n in shape if n != 1]
