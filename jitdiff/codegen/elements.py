@@ -131,9 +131,12 @@ class Elements:
 
     def _checked(self, term: str, size: int | Dim) -> str:
         match = _CHECK.fullmatch(term)
-        if match and self.ranges.inside(self.nodes[int(match[2])].atom, size):
+        if match is None:
+            return term
+        atom = self.nodes[int(match[2])].atom
+        if self.ranges.inside(atom, size):
             return match[1]
-        return term
+        return canonical(f"{match[1]} + {size}", self.extents) if self.ranges.from_end(atom, size) else term
 
     def define(self, element: int, node: Apply) -> Node:
         """Give the element its expression, `node` being what computes its value."""

@@ -1,73 +1,224 @@
-"""What is known of integer scalars: between which bounds they lie, so that an index needs no check."""
+"""What is known of integer scalars: sums over loop indices and sizes, so that an index proves to need no check.
+
+A scalar is a polynomial over *symbols*: sizes, loop indices, and values of which no more is known than bounds. That
+``low <= index`` is shown by replacing symbols with their bounds, those of inner loops first, until a number is left.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from jitdiff.ir import Apply, Atom, Const, Dim, Value
+from jitdiff.ir import Apply, Atom, Const, Dim, For, Value, While
 
 Size = int | Dim
-Bounds = tuple[Size, Size]
+
+_LARGEST = 2**31
+"""Largest factor in a polynomial that is believed: larger numbers may wrap around where the program runs."""
+
+_DEPTH = 12
+"""How many symbols are replaced before a proof is given up."""
+
+
+@dataclass(eq=False, slots=True)
+class _Symbol:
+    """A symbol with the bounds that it never leaves, and its place in the program."""
+
+    order: int
+    low: list[Size] = field(default_factory=list)
+    high: list[Size] = field(default_factory=list)
 
 
 @dataclass(eq=False)
 class Ranges:
-    """Bounds of integer scalars, both inclusive.
+    """Polynomials and bounds of integer scalars.
 
     Parameters
     ----------
     definitions : mapping
-        The node that computes each value.
-    trips : mapping
-        The indices of counted loops, each with the number of trips.
+        The operation that computes each value.
+    loops : mapping
+        The loop that each value is a parameter of, or counts the trips of.
+    order : mapping
+        Position of each value in the program, those inside a loop after those around it.
     """
 
     definitions: Mapping[Value, Apply]
-    trips: Mapping[Value, Atom]
-    _known: dict[Value, Bounds | None] = field(default_factory=dict)
+    loops: Mapping[Value, For | While]
+    order: Mapping[Value, int]
+    _known: dict[Value, Size] = field(default_factory=dict)
+    _symbols: dict[str, _Symbol] = field(default_factory=dict)
+    _trips: dict[str, Atom] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for loop in dict.fromkeys(self.loops.values()):
+            if isinstance(loop, For) and isinstance(loop.trip, Value) and isinstance(loop.size, Dim):
+                self._trips.setdefault(str(loop.size), loop.trip)
 
     def inside(self, atom: Atom, size: Size) -> bool:
         """Tell whether ``0 <= atom < size`` is certain."""
-        bounds = self.bounds(atom)
-        if bounds is None:
-            return False
-        low, room = bounds[0], size - 1 - bounds[1]
-        return isinstance(low, int) and low >= 0 and isinstance(room, int) and room >= 0
+        index = self.of(atom)
+        return self.at_least(index, 0) and self.at_least(size - 1, index)
 
-    def bounds(self, atom: Atom) -> Bounds | None:
-        """Return the bounds of a scalar, None if they are not known."""
+    def from_end(self, atom: Atom, size: Size) -> bool:
+        """Tell whether ``-size <= atom < 0`` is certain."""
+        index = self.of(atom)
+        return self.at_least(-1, index) and self.at_least(size + index, 0)
+
+    def at_least(self, a: Size, b: Size) -> bool:
+        """Tell whether ``a >= b`` is certain."""
+        return self._is_natural(a - b, _DEPTH)
+
+    def largest(self, size: Size, known: Collection[str]) -> Size | None:
+        """Return a bound above a size, over the symbols in `known` only, if there is one."""
+        trips = self._trips.get(str(size))
+        found = list(self._above(size if trips is None else self.of(trips), known, _DEPTH))
+        numbers = [s for s in found if isinstance(s, int)]
+        if numbers:
+            return max(min(numbers), 0)
+        return next((s for s in found if self.at_least(s, 0)), None)
+
+    # Polynomials.
+
+    def of(self, atom: Atom) -> Size:
+        """Return a scalar as a polynomial."""
         if isinstance(atom, Const):
-            return (atom.value, atom.value) if isinstance(atom.value, int | Dim) else None
+            value = atom.value
+            return value if isinstance(value, Dim) else int(value) if atom.type.dtype.kind in "iub" else 0
         if atom not in self._known:
-            self._known[atom] = None
-            self._known[atom] = self._find(atom)
+            self._known[atom] = self._symbol(atom)
+            self._known[atom] = self._polynomial(atom)
         return self._known[atom]
 
-    def _find(self, value: Value) -> Bounds | None:
-        trip = self.trips.get(value)
-        if trip is not None:
-            count = self.bounds(trip)
-            return (0, count[1] - 1) if count is not None else None
+    def _symbol(self, value: Value) -> Size:
+        name = f"__{len(self._symbols)}"
+        self._symbols[name] = _Symbol(self.order.get(value, 0))
+        return Dim.symbol(name)
+
+    def _polynomial(self, value: Value) -> Size:
+        own = self._known[value]
+        if value.shape or value.type.dtype != np.int64:
+            return own
+        symbol = self._symbols[str(own)]
         node = self.definitions.get(value)
-        if node is None or value.shape or value.type.dtype != np.int64:
-            return None
-        operands = [self.bounds(a) for a in node.args]
-        if any(b is None for b in operands):
-            return None
+        if node is not None:
+            found = self._computed(node, symbol)
+            return own if found is None or _is_large(found) else found
+        loop = self.loops.get(value)
+        if isinstance(loop, For) and loop.body.params[0] is value:
+            symbol.low.append(0)
+            symbol.high.append(self.of(loop.trip) - 1)
+        elif isinstance(loop, While):
+            if loop.count is value and loop.size is not None:
+                return loop.size
+            self._counter(loop, value, symbol)
+        return own
+
+    def _computed(self, node: Apply, symbol: _Symbol) -> Size | None:
+        """Return the polynomial of what an operation computes, or enter bounds and return None."""
+        operands = [self.of(a) for a in node.args]
         match node.op.name, operands:
-            case "astype", [(low, high)]:
-                return low, high
-            case "add", [(a, b), (c, d)]:
-                return a + c, b + d
-            case "subtract", [(a, b), (c, d)]:
-                return a - d, b - c
-            case "negative", [(a, b)]:
-                return -b, -a
-            case "multiply", [(a, b), (c, d)] if a == b and isinstance(a, int):
-                return (a * c, a * d) if a >= 0 else (a * d, a * c)
-            case "multiply", [(a, b), (c, d)] if c == d and isinstance(c, int):
-                return (a * c, b * c) if c >= 0 else (b * c, a * c)
+            case "astype", [a] if node.args[0].type.dtype.kind == "b":
+                symbol.low.append(0)
+                symbol.high.append(1)
+            case "astype" | "identity" | "positive", [a] if node.args[0].type.dtype == np.int64:
+                return a
+            case "add", [a, b]:
+                return a + b
+            case "subtract", [a, b]:
+                return a - b
+            case "negative", [a]:
+                return -a
+            case "multiply", [a, b]:
+                return a * b
+            case "minimum", [a, b]:
+                symbol.high += [a, b]
+                symbol.low += [x for x, y in ((a, b), (b, a)) if self.at_least(y, x)] or self._numbers_below(a, b)
+            case "maximum", [a, b]:
+                symbol.low += [a, b]
+                symbol.high += [x for x, y in ((a, b), (b, a)) if self.at_least(x, y)]
+            case "remainder", [a, b] if self.at_least(b, 1):
+                symbol.low.append(0)
+                symbol.high.append(b - 1)
+            case "floor_divide", [a, int() as b] if b > 0 and self.at_least(a, 0):
+                symbol.low.append(0)
+                symbol.high.append(a // b if isinstance(a, int) else a)
         return None
+
+    def _numbers_below(self, *sizes: Size) -> list[Size]:
+        return [0] if all(self.at_least(s, 0) for s in sizes) else []
+
+    def _counter(self, node: While, value: Value, symbol: _Symbol) -> None:
+        """Bound a carry that only ever grows, and one that the condition of the loop keeps below something."""
+        params = node.body.params
+        if value not in params:
+            return
+        k = params.index(value)
+        step = self.of(node.body.results[k]) - self.of(value)
+        if self._is_natural(step, _DEPTH):
+            symbol.low.append(self.of(node.init[k]))
+        verdict = node.cond.results[0]
+        test = self.definitions.get(verdict) if isinstance(verdict, Value) else None
+        if test is None or test.op.name not in ("less", "less_equal"):
+            return
+        tested, bound = test.args
+        outside = isinstance(bound, Const) or bound not in node.cond.params
+        if tested is node.cond.params[k] and outside and bound.type.dtype.kind in "iu":
+            symbol.high.append(self.of(bound) - (test.op.name == "less"))
+
+    # Proofs.
+
+    def _is_natural(self, size: Size, depth: int) -> bool:
+        if isinstance(size, int):
+            return size >= 0
+        if depth == 0:
+            return False
+        if all(c > 0 and self._symbols.keys().isdisjoint(m) for m, c in size.terms):
+            return True
+        return any(self._is_natural(s, depth - 1) for s in self._replaced(size, below=True))
+
+    def _bounds(self, name: str) -> _Symbol | None:
+        """Return what is known of a symbol: a scalar, or a size that is the number of trips of a loop."""
+        if name not in self._symbols and name in self._trips:
+            trip = self._trips[name]
+            assert isinstance(trip, Value)
+            count = self.of(trip)
+            exact = [count] if self.at_least(count, 0) else []
+            self._symbols[name] = _Symbol(self.order.get(trip, 0), [count, 0], exact)
+        return self._symbols.get(name)
+
+    def _above(self, size: Size, known: Collection[str], depth: int) -> Iterator[Size]:
+        if isinstance(size, int) or size.symbols.issubset(known):
+            yield size
+        elif depth:
+            for s in self._replaced(size, below=False):
+                yield from self._above(s, known, depth - 1)
+
+    def _replaced(self, size: Dim, *, below: bool) -> Iterator[Size]:
+        """Yield what bounds a polynomial from one side: that with its innermost symbol replaced by a bound."""
+        bounded = [s for s in size.symbols if self._bounds(s) is not None]
+        if not bounded:
+            return
+        name = max(bounded, key=lambda s: self._symbols[s].order)
+        factor: Size = 0
+        rest: Size = 0
+        for monomial, c in size.terms:
+            if name not in monomial:
+                rest = rest + Dim({monomial: c})
+            elif monomial.count(name) > 1:
+                return
+            else:
+                factor = factor + Dim({tuple(s for s in monomial if s != name): c})
+        up = self._is_natural(factor, 3)
+        if not up and not self._is_natural(-factor, 3):
+            return
+        symbol = self._symbols[name]
+        for bound in symbol.low if up is below else symbol.high:
+            yield rest + factor * bound
+
+
+def _is_large(size: Size) -> bool:
+    factors = (c for _, c in size.terms) if isinstance(size, Dim) else (size,)
+    return any(abs(c) >= _LARGEST for c in factors)
