@@ -26,7 +26,7 @@ _DEPTH = 12
 class _Symbol:
     """A symbol with the bounds that it never leaves, and its place in the program."""
 
-    order: int
+    order: float
     low: list[Size] = field(default_factory=list)
     high: list[Size] = field(default_factory=list)
 
@@ -144,7 +144,8 @@ class Ranges:
                 symbol.high.append(b - 1)
             case "floor_divide", [a, int() as b] if b > 0 and self.at_least(a, 0):
                 symbol.low.append(0)
-                symbol.high.append(a // b if isinstance(a, int) else a)
+                most = self.largest(a, ())
+                symbol.high.append(most // b if isinstance(most, int) else a)
         return None
 
     def _numbers_below(self, *sizes: Size) -> list[Size]:
@@ -186,7 +187,8 @@ class Ranges:
             assert isinstance(trip, Value)
             count = self.of(trip)
             exact = [count] if self.at_least(count, 0) else []
-            self._symbols[name] = _Symbol(self.order.get(trip, 0), [count, 0], exact)
+            # The size is replaced before the trip that it is compared with.
+            self._symbols[name] = _Symbol(self.order.get(trip, 0) + 0.5, [count, 0], exact)
         return self._symbols.get(name)
 
     def _above(self, size: Size, known: Collection[str], depth: int) -> Iterator[Size]:
