@@ -31,9 +31,11 @@ if TYPE_CHECKING:
         jacobian,
         jacrev,
         jvp,
+        map,
         stop_gradient,
         value_and_grad,
         vjp,
+        vmap,
     )
     from jitdiff.eager import (
         ForwardAccumulator,
@@ -53,16 +55,16 @@ if TYPE_CHECKING:
         recompute_grad,
         value_and_gradients_function,
     )
-    from jitdiff.frontend import cond, fori_loop, map, scan, while_loop
+    from jitdiff.frontend import cond, fori_loop, scan, while_loop
     from jitdiff.native import cache
 
 _HOMES = {
-    "jitdiff.api": "Compiled check_grads compile grad hessian hvp jacfwd jacobian jacrev jvp stop_gradient "
-    "value_and_grad vjp",
+    "jitdiff.api": "Compiled check_grads compile grad hessian hvp jacfwd jacobian jacrev jvp map "
+    "stop_gradient value_and_grad vjp vmap",
     "jitdiff.eager": "ForwardAccumulator GradientTape Tensor UnconnectedGradients Variable constant "
     "custom_gradient custom_jvp custom_vjp grad_pass_through gradients_function implicit_gradients "
     "implicit_value_and_gradients make_vjp recompute_grad value_and_gradients_function",
-    "jitdiff.frontend": "cond fori_loop map scan while_loop",
+    "jitdiff.frontend": "cond fori_loop scan while_loop",
 }
 # What needs Numba or takes time to import is imported when it is first used.
 _NAMES = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -107,6 +109,7 @@ __all__ = [
     "value_and_grad",
     "value_and_gradients_function",
     "vjp",
+    "vmap",
     "while_loop",
 ]
 

@@ -2,6 +2,7 @@
 
 from jitdiff.api.compiled import Compiled, compile
 from jitdiff.api.jacobians import hessian, jacfwd, jacobian, jacrev
+from jitdiff.api.mapping import map, vmap
 from jitdiff.api.numerical import check_grads
 from jitdiff.api.transforms import grad, hvp, jvp, stop_gradient, value_and_grad, vjp
 
@@ -16,7 +17,9 @@ __all__ = [
     "jacobian",
     "jacrev",
     "jvp",
+    "map",
     "stop_gradient",
     "value_and_grad",
     "vjp",
+    "vmap",
 ]

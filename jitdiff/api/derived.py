@@ -25,8 +25,10 @@ _TITLES = {
     "jacobian": "Jacobian",
     "jacrev": "Jacobian",
     "jvp": "Value and derivative along a tangent",
+    "map": "Results for all rows",
     "value_and_grad": "Value and gradient",
     "vjp": "Pullback",
+    "vmap": "Results for all slices",
 }
 
 

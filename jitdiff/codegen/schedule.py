@@ -129,6 +129,8 @@ class Scheduler:
         first = True
         for point in product(*(range(int(n)) for n in shape)):
             each = root((), point)
+            if wrong := self._misread(each):
+                raise NotSpread(wrong[0])
             if not first:
                 each.fill = None
             first = False

@@ -3,11 +3,13 @@
 from jitdiff.frontend.control import cond, fori_loop, map, scan, while_loop
 from jitdiff.frontend.layout import Layout, Signature, flatten_call
 from jitdiff.frontend.leaves import Kind, Static, is_native, kind_of, native
+from jitdiff.frontend.mapping import AxisTree, vmap_call
 from jitdiff.frontend.stored import StoredFunction
 from jitdiff.frontend.trace import NeedsStatic, Traced, symbolic_kinds, trace
 from jitdiff.frontend.trees import Instance, flatten, leaf_names, tree_map, unflatten
 
 __all__ = [
+    "AxisTree",
     "Instance",
     "Kind",
     "Layout",
@@ -30,5 +32,6 @@ __all__ = [
     "trace",
     "tree_map",
     "unflatten",
+    "vmap_call",
     "while_loop",
 ]
