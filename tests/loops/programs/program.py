@@ -1,0 +1,54 @@
+"""What a program is: a loss, and how to make its arguments."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Size = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Program:
+    """A loss written as a NumPy user would, with loops, branches and assignment in place.
+
+    Parameters
+    ----------
+    loss : callable
+        Returns a number. It may change its arguments, as NumPy lets it.
+    make : callable
+        The arguments for a size, the same at each call.
+    small, other, large : tuple of int
+        Sizes: for differences along every element, for a second specialisation, and for timing.
+    by : tuple of int
+        The arguments to differentiate by.
+    order : int
+        How often the loss may be differentiated in tests.
+    single : bool
+        Whether float32 leaves digits worth comparing.
+    tape : bool
+        Whether NumPy gives the tape a chance. It does not where values are put into what `np.zeros` or `np.array`
+        made: those are arrays of plain numbers unless the function is compiled.
+    """
+
+    loss: Callable[..., Any]
+    make: Callable[..., tuple[Any, ...]]
+    small: Size
+    other: Size
+    large: Size
+    by: tuple[int, ...] = (0,)
+    order: int = 2
+    single: bool = False
+    tape: bool = True
+
+    @property
+    def name(self) -> str:
+        return self.loss.__name__
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def draw(*shape: int, seed: int = 0, low: float = -1.0, high: float = 1.0) -> Any:
+    return np.random.default_rng(seed).uniform(low, high, shape)
