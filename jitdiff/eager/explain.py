@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from jitdiff.eager.recorder import Leak, Recorder, Step, active
-from jitdiff.ir.location import caller, describe
+from jitdiff.errors import DisconnectedWarning
+from jitdiff.ir.location import caller, describe, warn
 
 _LIMIT = 64
 """How many leaks a recorder remembers."""
 
 
-def note(value: Any, how: str) -> None:
-    """Let the active recorders that know `value` remember that it was used where they cannot follow."""
+def note(value: Any, how: str, numbers: bool = False) -> None:
+    """Let the active recorders that know `value` remember that it was used where they cannot follow; see `Leak`."""
     for recorder in active():
         if value in recorder.known and len(recorder.leaks) < _LIMIT:
-            recorder.leaks.append(Leak(value, how, caller()))
+            recorder.leaks.append(Leak(value, how, caller(), numbers))
 
 
 class Paused(Recorder):
@@ -80,18 +81,35 @@ def reason(recorder: Recorder, target: Any, source: Any) -> Reason:
         return _unwatched(recorder, source)
     if target.dtype.kind != "f":
         return Reason(f"the target has dtype {target.dtype}, and only what is floating has gradients")
-    reached = {source}
-    for step in recorder.steps:
-        if any(x in reached for x in step.args):
-            reached.update(step.outs)
+    reached = reached_from(recorder, source)
     if target in reached:
         return Reason("the target uses the source only where the operations in between have no gradient")
     leaks = [leak for leak in recorder.leaks if leak.value in reached]
     if not leaks:
         return Reason("the target was not computed from the source while the tape recorded", surprising=False)
-    places = dict.fromkeys(f"{leak.how}\n  at {describe(leak.loc)}" for leak in leaks)
-    text = "the source, or what was computed from it, went through " + "\nand through ".join(places)
+    text = f"the source, or what was computed from it, went through {_places(leaks)}"
     return Reason(text, surprising=any(not leak.how.startswith("stop_gradient") for leak in leaks))
+
+
+def reached_from(recorder: Recorder, source: Any) -> set[Any]:
+    """Return what was recorded as computed from `source`, and itself."""
+    reached = {source}
+    for step in recorder.steps:
+        if any(x in reached for x in step.args):
+            reached.update(step.outs)
+    return reached
+
+
+def _places(leaks: Sequence[Leak]) -> str:
+    return "\nand through ".join(dict.fromkeys(f"{leak.how}\n  at {describe(leak.loc)}" for leak in leaks))
+
+
+def warn_of_zeros(names: Sequence[str], leaks: Sequence[Leak]) -> None:
+    """Warn that derivatives are taken for zeros, if what they were to be taken through became plain numbers."""
+    lost = [leak for leak in leaks if leak.numbers]
+    if names and lost:
+        text = f"the derivative {' and '.join(names)} is zero: what it would be taken through went through "
+        warn(text + _places(lost), DisconnectedWarning)
 
 
 def _unwatched(recorder: Recorder, source: Any) -> Reason:

@@ -27,6 +27,11 @@ class EagerHandle(ArrayMethods):
         """Return the value as a Tensor that tapes connect to this object."""
         raise NotImplementedError
 
+    def _given(self, how: str) -> Any:
+        """Return the numbers, which go where no tape can follow."""
+        note(self, how, numbers=True)
+        return self._value
+
     @property
     def type(self) -> ArrayType:
         """IR type."""
@@ -64,40 +69,35 @@ class EagerHandle(ArrayMethods):
         >>> a
         array([5., 2.])
         """
-        note(self, "numpy()")
-        return self._value.copy()
+        return self._given("numpy()").copy()
 
     def item(self, *index: int) -> Any:
         """Return one element as a Python scalar."""
-        note(self, "item()")
-        return self._value.item(*index)
+        return self._given("item()").item(*index)
 
     def tolist(self) -> Any:
         """Return the elements as nested lists of Python scalars."""
-        note(self, "tolist()")
-        return self._value.tolist()
+        return self._given("tolist()").tolist()
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
-        note(self, "a conversion to a NumPy array")
+        value = self._given("a conversion to a NumPy array")
         if copy is False:
-            view: Array = np.asarray(self._value).view()
+            view: Array = np.asarray(value).view()
             view.flags.writeable = False
             return view.astype(dtype, copy=False) if dtype is not None else view
-        return np.array(self._value, dtype=dtype)
+        return np.array(value, dtype=dtype)
 
     def __bool__(self) -> bool:
-        return bool(self._value)
+        return bool(self._given("a truth value"))
 
     def __float__(self) -> float:
-        note(self, "float(), or an assignment into a NumPy array,")
-        return float(self._value)
+        return float(self._given("float(), or an assignment into a NumPy array,"))
 
     def __int__(self) -> int:
-        note(self, "int()")
-        return int(self._value)
+        return int(self._given("int()"))
 
     def __complex__(self) -> complex:
-        return complex(self._value)
+        return complex(self._given("complex()"))
 
     def __index__(self) -> int:
         if self._value.dtype.kind not in "iub" or self._value.shape:

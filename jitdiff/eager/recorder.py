@@ -49,11 +49,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """A known value that was used where no recorder can follow: how, and at which line of the user's."""
+    """A known value that was used where no recorder can follow: how, and at which line of the user's.
+
+    `numbers` says that it was turned into plain numbers, so that a derivative may have been lost.
+    """
 
     value: Any
     how: str
     loc: Location | None
+    numbers: bool = False
 
 
 class Recorder:

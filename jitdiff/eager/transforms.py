@@ -9,6 +9,7 @@ import numpy as np
 
 from jitdiff.eager.backward import backward
 from jitdiff.eager.convert import convert
+from jitdiff.eager.explain import reached_from, warn_of_zeros
 from jitdiff.eager.forward import Pusher
 from jitdiff.eager.handle import EagerHandle
 from jitdiff.eager.recorder import Recorder, active, around, remember, started
@@ -60,6 +61,8 @@ def vjp(fun: Function, leaves: Sequence[Any]) -> tuple[list[Any], Pullback]:
         pairs = _seeds(cotangents, outs)
         outer = around(references)
         found = backward(recorder, [p[0] for p in pairs], [p[1] for p in pairs], inputs, outer)
+        if recorder.leaks:
+            _warn_of_lost_inputs(recorder, inputs, found)
         handles = as_tensors or _has_handles(cotangents)
         return _returned(found, handles, outer, [p[1] for p in pairs])
 
@@ -97,9 +100,18 @@ def jvp(fun: Function, leaves: Sequence[Any], tangents: Sequence[Any]) -> tuple[
     with started(pusher):
         outs = [convert(out) for out in fun(list(inputs))]
     found = [pusher.tangent(out) for out in outs]
+    if pusher.leaks:
+        warn_of_zeros([f"of result {k}" for k, dot in enumerate(found) if dot is None], pusher.leaks)
     return _returned(outs, as_tensors, active(), outs), _returned(
         found, as_tensors, active(), list(pusher.tangents.values())
     )
+
+
+def _warn_of_lost_inputs(recorder: Recorder, inputs: Sequence[Tensor], found: Sequence[Any]) -> None:
+    for k, (x, g) in enumerate(zip(inputs, found, strict=True)):
+        if g is None:
+            reached = reached_from(recorder, x)
+            warn_of_zeros([f"by input {k}"], [leak for leak in recorder.leaks if leak.value in reached])
 
 
 def _has_handles(leaves: Sequence[Any]) -> bool:

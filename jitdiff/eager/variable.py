@@ -80,6 +80,15 @@ class Variable(EagerHandle):
                 recorder.record(step, step.outs)
         return tensor
 
+    def _given(self, how: str) -> Any:
+        if current_builder() is not None:
+            raise TracingError(
+                f"{how} of the Variable {self.name!r} in a compiled function: its numbers may be others at each call",
+                where=describe(caller()),
+                hint="compute with the Variable itself, which each call reads anew",
+            )
+        return self.read()._given(how)
+
     def bind(self, op: Op, xs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
         """Apply `op` to the present value."""
         return op(*(x.read() if isinstance(x, Variable) else x for x in xs), **attrs)

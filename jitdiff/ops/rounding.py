@@ -1,4 +1,4 @@
-"""Functions constant between jumps: their derivative is zero, and connected."""
+"""Functions constant between jumps: their derivative is zero almost everywhere, and they stop gradients."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from jitdiff.ops.logic import less
 from jitdiff.ops.samples import POSITIVE, REALS, array, sample
 from jitdiff.ops.table import implements, unsupported
 
-floor = pointwise("floor", np.floor, "floor({0})", 0.0, samples=REALS)
-ceil = pointwise("ceil", np.ceil, "ceil({0})", 0.0, samples=REALS)
-rint = pointwise("rint", np.rint, "rint({0})", 0.0, samples=REALS)
-floor_divide = pointwise("floor_divide", np.floor_divide, "{0} // {1}", 0.0, 0.0, samples=[REALS, POSITIVE])
+floor = pointwise("floor", np.floor, "floor({0})", samples=REALS)
+ceil = pointwise("ceil", np.ceil, "ceil({0})", samples=REALS)
+rint = pointwise("rint", np.rint, "rint({0})", samples=REALS)
+floor_divide = pointwise("floor_divide", np.floor_divide, "{0} // {1}", samples=[REALS, POSITIVE])
 remainder = pointwise(
     "remainder",
     np.remainder,

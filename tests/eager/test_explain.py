@@ -76,6 +76,59 @@ def _line_of(function):
     return first + k
 
 
+@pytest.mark.parametrize("leave", [lambda w: w.numpy(), lambda w: np.asarray(w), lambda w: w.tolist()])
+def test_a_variable_that_is_only_read_as_numbers(leave) -> None:
+    w = jd.Variable([1.0, 2.0])
+    with jd.GradientTape(persistent=True) as tape:
+        y = np.sum(jd.constant(leave(w)) * 2.0)  # cut
+    assert tape.watched_variables() == (w,)
+    text = tape.explain(y, w)
+    assert text.startswith("the source, or what was computed from it, went through ")
+    assert f"in {'test_a_variable_that_is_only_read_as_numbers'}:" in text or "in <lambda>" in text
+    with pytest.warns(jd.errors.DisconnectedWarning, match="went through"):
+        assert tape.gradient(y, w) is None
+
+
+def detached(x):
+    return np.sum(np.asarray(x) ** 2)  # cut
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        lambda f: jd.grad(f)(np.ones(2)),
+        lambda f: jd.value_and_grad(f)(np.ones(2))[1],
+        lambda f: jd.vjp(f, np.ones(2))[1](1.0)[0],
+        lambda f: jd.jacrev(f)(np.ones(2)),
+    ],
+)
+def test_transforms_warn_of_zeros_that_come_of_plain_numbers(transform) -> None:
+    with pytest.warns(jd.errors.DisconnectedWarning) as caught:
+        assert transform(detached).tolist() == [0.0, 0.0]
+    assert caught[0].filename == __file__
+    assert str(caught[0].message) == (
+        "the derivative by input 0 is zero: what it would be taken through went through a conversion to a NumPy array"
+        f"\n  at test_explain.py:{_line_of(detached)} in detached:  return np.sum(np.asarray(x) ** 2)  # cut"
+    )
+
+
+def test_forward_mode_warns_too() -> None:
+    with pytest.warns(jd.errors.DisconnectedWarning, match="the derivative of result 0 is zero"):
+        assert jd.jvp(detached, (np.ones(2),), (np.ones(2),)) == (2.0, 0.0)
+
+
+def test_transforms_do_not_warn_of_true_zeros() -> None:
+    """Numbers of one argument that are looked at say nothing of another; comparisons and steps are truly flat."""
+
+    def f(x, y):
+        assert float(x) < 2.0
+        return x * x if x > 0.0 else y
+
+    assert jd.grad(f, argnums=1)(1.0, 3.0) == 0.0
+    assert jd.grad(lambda x: np.floor(x))(1.5) == 0.0
+    assert jd.grad(lambda x: 2.0)(1.5) == 0.0
+
+
 def test_a_stopped_region() -> None:
     x, v = jd.constant(2.0), jd.Variable(2.0)
     with jd.GradientTape() as tape:

@@ -169,6 +169,28 @@ def test_a_cast_between_floats_keeps_the_sources_dtype() -> None:
     assert gradient.tolist() == [2.0, 4.0]
 
 
+@pytest.mark.parametrize(
+    "step",
+    [np.floor, np.ceil, np.rint, np.trunc, np.round, lambda x: np.round(x, 1), lambda x: x // 2.0],
+)
+def test_what_is_flat_between_jumps_has_no_gradient(step) -> None:
+    """As in TensorFlow; the sign is the exception there and here."""
+    x = jd.Variable([1.3, -2.7])
+    with jd.GradientTape() as tape:
+        y = step(x) * 2.0
+    with disconnected("which has no gradient"):
+        assert tape.gradient(y, x) is None
+    np.testing.assert_array_equal(jd.grad(lambda x: np.sum(step(x)))(np.array([1.3, -2.7])), [0.0, 0.0])
+
+
+def test_the_sign_has_a_gradient_of_zeros() -> None:
+    x = jd.Variable([1.3, -2.7])
+    with jd.GradientTape(persistent=True) as tape:
+        y, z = np.sign(x), x % 2.0
+    assert tape.gradient(y, x).tolist() == [0.0, 0.0]
+    assert tape.gradient(z, x).tolist() == [1.0, 1.0]
+
+
 def test_stop_gradient() -> None:
     x = jd.Variable(3.0)
     with jd.GradientTape(persistent=True) as tape:

@@ -133,3 +133,12 @@ def test_compiled_functions_cannot_assign() -> None:
 
     with pytest.raises(TypeError, match=r"v\.assign: a compiled function cannot assign to a Variable"):
         f(1.0)
+
+
+@pytest.mark.parametrize("leave", [float, np.asarray, bool, lambda v: v.numpy(), lambda v: v.item()])
+def test_compiled_functions_cannot_keep_its_numbers(leave) -> None:
+    v = jd.Variable(1.0, name="v")
+    with pytest.raises(
+        TypeError, match=r"of the Variable 'v' in a compiled function.*\n.*\n  hint: compute with the V"
+    ):
+        jd.compile(lambda x: x * leave(v))(1.0)
