@@ -35,44 +35,50 @@ def cond(pred: Any, then: Function, orelse: Function) -> list[Any]:
     TracingError, ShapeError
         If the branches disagree in number, shape or dtype kind of their results.
     """
+    return branch(pred, then, orelse, lambda *results: results)
+
+
+def branch(
+    pred: Any, then: Callable[[], Any], orelse: Callable[[], Any], select: Callable[[Any, Any], Any]
+) -> list[Any]:
+    """Append an If as `cond` does, where what `then` and `orelse` return is not yet its results.
+
+    ``select(a, b)`` gets both outcomes, and gives the results of either branch: two lists of as many handles, each
+    used in its own branch.
+    """
     outer = builder_now()
     builders = [_nested(outer) for _ in range(2)]
-    results, changed = _trace_branches(outer, builders, (then, orelse))
+    outcomes, changed = [], []
+    for builder, function in zip(builders, (then, orelse), strict=True):
+        with building(builder), _undone(builder):
+            outcomes.append(function())
+            changed.append({key: (cell, cell.atom) for key, (cell, _) in builder.changes.items()})
+    results: list[list[Atom]] = []
+    for builder, picked in zip(builders, select(*outcomes), strict=True):
+        with building(builder):
+            results.append([lift(x) for x in picked])
     if len(results[0]) != len(results[1]):
         raise TracingError(
             f"cond: the branches return {len(results[0])} and {len(results[1])} values", where=describe(caller())
         )
+    cells = {key: cell for changes in changed for key, (cell, _) in changes.items()}
+    before = {key: cell.atom for key, cell in cells.items()}
+    for found, changes in zip(results, changed, strict=True):
+        found += [changes[key][1] if key in changes else before[key] for key in cells]
     for k, (a, b) in enumerate(zip(*results, strict=True)):
         if a.type.shape != b.type.shape:
             raise ShapeError(
                 f"cond: result {k} is {a.type} in the true branch and {b.type} in the false branch",
                 where=describe(caller()),
             )
-    types = [ArrayType(promoted_dtype(a.type, b.type), a.type.shape) for a, b in zip(*results, strict=True)]
+    types = [
+        ArrayType(promoted_dtype(a.type, b.type), a.type.shape, a.type.weak and b.type.weak)
+        for a, b in zip(*results, strict=True)
+    ]
     blocks = [_finish(b, r, types) for b, r in zip(builders, results, strict=True)]
     outs = tuple(map(Value, types))
     outer.append(If(_predicate(pred), blocks[0], blocks[1], outs, outer.loc or caller()))
-    return _rebound(changed, outs)
-
-
-def _trace_branches(
-    outer: Builder, builders: Sequence[Builder], functions: Sequence[Function]
-) -> tuple[list[list[Atom]], list[Tracer]]:
-    """Trace branches, each followed by what the arrays are then that either of them changes."""
-    known: list[Tracer] = []
-    results: list[list[Atom]] = []
-    after: list[dict[int, Atom]] = []
-    for builder, function in zip(builders, functions, strict=True):
-        with _undone(builder):
-            results.append(_trace_into(builder, function, ()))
-            with building(builder):
-                after.append({key: cell.atom for key, (cell, _) in builder.changes.items()})
-        known += [cell for key, (cell, _) in builder.changes.items() if not any(cell is c for c in known)]
-    with building(outer):
-        before = [cell.atom for cell in known]
-    for found, changes in zip(results, after, strict=True):
-        found += [changes.get(id(cell), atom) for cell, atom in zip(known, before, strict=True)]
-    return results, known
+    return _rebound(list(cells.values()), outs)
 
 
 @contextmanager
@@ -93,36 +99,6 @@ def _rebound(cells: Sequence[Tracer], outs: Sequence[Value]) -> list[Any]:
     return [Tracer(o) for o in outs[:rest]]
 
 
-class _Cells:
-    """The cells around a loop that its body changes, found by tracing it until there are no more."""
-
-    def __init__(self, outer: Builder) -> None:
-        self.outer = outer
-        self.cells: list[Tracer] = []
-
-    def types(self) -> list[ArrayType]:
-        return [cell.type for cell in self.cells]
-
-    def init(self) -> list[Any]:
-        return [Tracer(cell.atom) for cell in self.cells]
-
-    def run(self, builder: Builder, function: Function, params: Sequence[Value], carries: int) -> list[Atom]:
-        """Trace `function`; the last of `params` are what the cells hold, and so are the results after the carries."""
-        rest = len(params) - len(self.cells)
-        with building(builder), _undone(builder):
-            for cell, param in zip(self.cells, params[rest:], strict=True):
-                builder.changes[id(cell)] = (cell, cell.state)
-                cell.state = (param, None)
-            found = [lift(x) for x in function(*map(Tracer, params[:rest]))]
-            return [*found[:carries], *(cell.atom for cell in self.cells), *found[carries:]]
-
-    def more(self, builder: Builder) -> bool:
-        """Take up the cells that a trace changed and that were not known; say whether there were any."""
-        new = [c for c, _ in builder.changes.values() if not any(c is have for have in self.cells)]
-        self.cells += new
-        return bool(new)
-
-
 def fori(trip: Any, body: Function, init: Sequence[Any]) -> tuple[list[Any], list[Any]]:
     """Append a For: ``body(i, *carries)`` gives the next carries, then the values of this iteration to stack.
 
@@ -136,27 +112,41 @@ def fori(trip: Any, body: Function, init: Sequence[Any]) -> tuple[list[Any], lis
     TracingError
         If a carry changes its shape or its dtype.
     """
+    carries, stacked, _ = fori_with_lasts(trip, body, init, list)
+    return carries, stacked
+
+
+def fori_with_lasts(
+    trip: Any, body: Function, init: Sequence[Any], lasts: Callable[[], Sequence[Any]]
+) -> tuple[list[Any], list[Any], list[Any]]:
+    """Append a For as `fori` does, for a body that also leaves values behind that no iteration reads.
+
+    ``lasts()``, called after the body, gives them. Third of what is returned are those of the last iteration, zeros if
+    there is none.
+    """
     outer = builder_now()
     count = lift(trip)
-    cells = _Cells(outer)
-    width = len(init)
-    while True:
-        start_ = [*init, *cells.init()]
-        types = [lift(x).type for x in start_]
-        inner, params, results = _settle(
-            outer, "the loop", lambda b, *c: cells.run(b, body, c, width), types, (TRIP_INDEX,)
-        )
-        if not cells.more(inner):
-            break
-    init = start_
-    each = results[len(init) :]
-    block = _finish(inner, results, [*(p.type for p in params[1:]), *(_strong(r.type) for r in each)])
+    left: list[Atom] = []
+
+    def run(*args: Any) -> Sequence[Any]:
+        found = list(body(*args))
+        left[:] = map(lift, lasts())
+        return found
+
+    loop = _Loop(outer, run, init, (TRIP_INDEX,))
+    each = loop.results[len(loop.init) :]
+    behind = [Value(_strong(r.type)) for r in left]
+    params = (*loop.params[1:], *behind)
+    loop.builder.block.params += tuple(behind)
+    results = [*loop.results[: len(loop.init)], *left, *each]
+    block = _finish(loop.builder, results, [*(p.type for p in params), *(_strong(r.type) for r in each)])
     size = trips_of(outer, count)
-    outs = tuple(Value(p.type) for p in params[1:])
+    outs = tuple(Value(p.type) for p in params)
     stacked = tuple(Value(ArrayType(r.type.dtype, (size, *r.type.shape))) for r in each)
-    start = tuple(_converted(lift(x), p.type.dtype) for x, p in zip(init, params[1:], strict=True))
+    start = (*loop.start(), *(lift(_zeros(v.type)) for v in behind))
     outer.append(For(count, start, block, outs, stacked, outer.loc or caller(), size))
-    return _rebound(cells.cells, outs), [Tracer(s) for s in stacked]
+    final = _rebound(loop.cells, outs[: len(outs) - len(behind)])
+    return final, [Tracer(s) for s in stacked], [Tracer(o) for o in outs[len(outs) - len(behind) :]]
 
 
 def while_(condition: Callable[..., Any], body: Function, init: Sequence[Any]) -> tuple[list[Any], list[Any], Any]:
@@ -174,27 +164,108 @@ def while_(condition: Callable[..., Any], body: Function, init: Sequence[Any]) -
         If a carry changes its shape or its dtype, or the condition is not a boolean scalar.
     """
     outer = builder_now()
-    cells = _Cells(outer)
-    width = len(init)
-    while True:
-        start_ = [*init, *cells.init()]
-        types = [lift(x).type for x in start_]
-        inner, params, results = _settle(outer, "the loop", lambda b, *c: cells.run(b, body, c, width), types, ())
-        if not cells.more(inner):
-            break
-    init = start_
-    each = results[len(init) :]
-    block = _finish(inner, results, [*(p.type for p in params), *(_strong(r.type) for r in each)])
-    test = _nested(outer, tuple(Value(p.type) for p in params))
-    (verdict,) = cells.run(test, lambda *c: [Tracer(_predicate(condition(*c)))], test.block.params, 0)[-1:]
-    outs = tuple(Value(p.type) for p in params)
+    loop = _Loop(outer, body, init, ())
+    each = loop.results[len(loop.init) :]
+    block = _finish(loop.builder, loop.results, [*(p.type for p in loop.params), *(_strong(r.type) for r in each)])
+    test = _nested(outer, tuple(Value(p.type) for p in loop.params))
+    verdict = loop.traced(test, lambda *c: [Tracer(_predicate(condition(*c)))], 0)[-1]
+    outs = tuple(Value(p.type) for p in loop.params)
     size = _symbol(outer, "trips")
     stacked = tuple(Value(ArrayType(r.type.dtype, (size, *r.type.shape))) for r in each)
     count = Value(INDEX, str(size))
     outer.root.name_size(count, size)
-    start = tuple(_converted(lift(x), p.type.dtype) for x, p in zip(init, params, strict=True))
-    outer.append(While(test.finish([verdict]), block, start, outs, stacked, count, outer.loc or caller(), size))
-    return _rebound(cells.cells, outs), [Tracer(s) for s in stacked], Tracer(count)
+    outer.append(While(test.finish([verdict]), block, loop.start(), outs, stacked, count, outer.loc or caller(), size))
+    return _rebound(loop.cells, outs), [Tracer(s) for s in stacked], Tracer(count)
+
+
+_ROUNDS = 8
+"""How often a loop body is traced at most: dtypes only widen, and there are few of them."""
+
+
+class _Loop:
+    """A traced loop body, its carries, and the arrays around it that it changes.
+
+    The body is traced again until nothing is new: where Python scalars give way to other dtypes, and where it changes
+    arrays that were not known to be carried.
+
+    Attributes
+    ----------
+    builder : Builder
+        Of the body.
+    params : tuple of Value
+        What comes before the carries, the carries, and one for each cell.
+    results : list of Atom
+        Next carries, what the cells hold then, and what is to be stacked.
+    init : list
+        What the carries and cells are before the loop.
+    cells : list of Tracer
+        The arrays around the body that it changes.
+    """
+
+    def __init__(self, outer: Builder, body: Function, init: Sequence[Any], before: tuple[ArrayType, ...]) -> None:
+        self.outer = outer
+        self.cells: list[Tracer] = []
+        types = [lift(x).type for x in init]
+        for _ in range(_ROUNDS):
+            self.init = [*init, *(Tracer(cell.atom) for cell in self.cells)]
+            types += [cell.type for cell in self.cells[len(types) - len(init) :]]
+            self.params = tuple(map(Value, (*before, *types)))
+            self.builder = _nested(outer, self.params)
+            self.results = self.traced(self.builder, body, len(init))
+            wider = _settled(types, self.results)
+            new = [c for c, _ in self.builder.changes.values() if not any(c is have for have in self.cells)]
+            if wider == types and not new:
+                return
+            types = wider
+            self.cells += new
+        raise TracingError("the carries of the loop do not keep their dtypes", where=describe(caller()))
+
+    def traced(self, builder: Builder, function: Function, carries: int) -> list[Atom]:
+        """Return the results of `function` on the parameters of `builder`, the last of which the cells hold."""
+        params = builder.block.params
+        rest = len(params) - len(self.cells)
+        with building(builder), _undone(builder):
+            for cell, param in zip(self.cells, params[rest:], strict=True):
+                builder.changes[id(cell)] = (cell, cell.state)
+                cell.state = (param, None)
+            found = [lift(x) for x in function(*map(Tracer, params[:rest]))]
+            if len(found) < carries:
+                raise TracingError(
+                    f"the loop carries {carries} values and its body returns {len(found)}", where=describe(caller())
+                )
+            return [*found[:carries], *(cell.atom for cell in self.cells), *found[carries:]]
+
+    def start(self) -> tuple[Atom, ...]:
+        """Return the first carries, in the dtypes that they settled on."""
+        params = self.params[len(self.params) - len(self.init) :]
+        return tuple(_converted(lift(x), p.type.dtype) for x, p in zip(self.init, params, strict=True))
+
+
+def _settled(types: Sequence[ArrayType], results: Sequence[Atom]) -> list[ArrayType]:
+    """Return the types of carries that also hold what an iteration made of them."""
+    settled = []
+    for k, (have, result) in enumerate(zip(types, results[: len(types)], strict=True)):
+        want = result.type
+        if have.shape != want.shape or not (want.weak or have.weak or have.dtype == want.dtype):
+            raise TracingError(
+                f"carry {k} of the loop changes from {have} to {want}",
+                where=describe(caller()),
+                hint="give it that shape and dtype before the loop",
+            )
+        dtype = promoted_dtype(have, want)
+        if dtype != have.dtype and not have.weak:
+            raise TracingError(
+                f"carry {k} of the loop changes from {have} to {want}",
+                where=describe(caller()),
+                hint="give it that dtype before the loop",
+            )
+        settled.append(ArrayType(dtype, have.shape, have.weak and want.weak))
+    return settled
+
+
+def _zeros(type: ArrayType) -> Any:
+    zero = Tracer(Const.of(0, ArrayType(type.dtype)))
+    return OPS["broadcast_to"](zero, shape=type.shape) if type.shape else zero
 
 
 def block_of(function: Function, types: Sequence[ArrayType], names: Sequence[str] = (), name: str = "") -> Block:
@@ -214,44 +285,6 @@ def _nested(outer: Builder, params: tuple[Value, ...] = ()) -> Builder:
 def _trace_into(builder: Builder, function: Function, params: Sequence[Value]) -> list[Atom]:
     with building(builder):
         return [lift(x) for x in function(*map(Tracer, params))]
-
-
-def _settle(
-    outer: Builder,
-    what: str,
-    run: Callable[..., list[Atom]],
-    carries: Sequence[ArrayType],
-    before: tuple[ArrayType, ...],
-) -> tuple[Builder, tuple[Value, ...], list[Atom]]:
-    """Trace a loop body with the types of its carries, a second time where Python scalars give way to other dtypes."""
-    types = list(carries)
-    for last in (False, True):
-        params = tuple(map(Value, (*before, *(_strong(t) for t in types))))
-        inner = _nested(outer, params)
-        results = run(inner, *params)
-        if len(results) < len(types):
-            raise TracingError(
-                f"{what} carries {len(types)} values and its body returns {len(results)}", where=describe(caller())
-            )
-        changed = False
-        for k, (have, result) in enumerate(zip(types, results[: len(types)], strict=True)):
-            want = result.type
-            if have.shape != want.shape or not (result.type.weak or _same_or_weak(have, want)):
-                raise TracingError(
-                    f"carry {k} of {what} changes from {have} to {want}",
-                    where=describe(caller()),
-                    hint="give it that shape and dtype before the loop",
-                )
-            wider = promoted_dtype(have, want)
-            if wider != have.dtype and not last:
-                types[k], changed = ArrayType(wider, have.shape), True
-        if not changed:
-            return inner, params, results
-    raise TracingError(f"the carries of {what} do not keep their dtypes", where=describe(caller()))
-
-
-def _same_or_weak(have: ArrayType, want: ArrayType) -> bool:
-    return have.weak or have.dtype == want.dtype
 
 
 def _strong(type: ArrayType) -> ArrayType:
