@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jitdiff.ad.reverse import pull, zeros
+from jitdiff.ad.region import zeros
+from jitdiff.ad.reverse import pull
 from jitdiff.ir import Apply, ArrayType, Block, For, If, Value, While, outs_of, reads_of, type_of
 from jitdiff.ir.builder import Builder, building
 from jitdiff.ops import Op, Tracer, control, lift
 from jitdiff.ops.fit import fit
-from jitdiff.ops.replay import Env, bind_size, concrete, inner, run, value_of
+from jitdiff.ops.replay import Env, bind_size, concrete, inner, rows_of, run, value_of
 from jitdiff.ops.tracer import builder_now
 
 Tangents = dict[Value, Any]
@@ -188,7 +189,7 @@ def _push_loop(node: For | While, env: Env, moving: Tangents) -> None:
 
     if isinstance(node, For):
         trips = value_of(node.trip, env)
-        carries, histories = control.fori(trips, step, [*start, *dots])
+        carries, histories = control.fori(trips, step, [*start, *dots], rows_of(node, env))
     else:
         carries, histories, trips = control.while_(lambda *c: _condition(node, env, c[:n]), step, [*start, *dots])
         if node.count is not None:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from jitdiff.ad.reverse import pull, zeros
+from jitdiff.ad.region import zeros
+from jitdiff.ad.reverse import pull
 from jitdiff.ir import ArrayType, Block, Builder, Dim, Node, Value, outs_of, reads_of, symbol_made, symbols_read
 from jitdiff.ir.builder import building
 from jitdiff.ops import OPS, Tracer, lift

@@ -99,6 +99,10 @@ class Builder:
             root._sizes[count] = Dim.symbol(root.fresh_symbol(stem))
         return root._sizes[count]
 
+    def known_size(self, count: Value) -> Dim | None:
+        """Return the symbolic size equal to `count`, if there is one."""
+        return self.root._sizes.get(count)
+
     def name_size(self, count: Value, size: Dim) -> None:
         """Declare that `size` is the symbolic size equal to `count`."""
         self.root._sizes[count] = size

@@ -54,6 +54,11 @@ class Dim:
         """Names of the dimensions that this size depends on."""
         return frozenset(name for monomial, _ in self.terms for name in monomial)
 
+    @property
+    def constant(self) -> int:
+        """The term without symbols."""
+        return dict(self.terms).get((), 0)
+
     def substitute(self, values: Mapping[str, int | Dim]) -> int | Dim:
         """Return what this size is when its symbols have `values`."""
         total: int | Dim = 0

@@ -137,8 +137,9 @@ class For:
     """A counted loop.
 
     ``body.params`` is the index and one value per carry; ``body.results`` is the next carries, then the
-    values of this iteration that ``stacked`` collects along a new leading axis of length ``trip``. ``size`` is that
-    length as shapes write it: a number, or the symbol that this node gives its value.
+    values of this iteration that ``stacked`` collects along a new leading axis. That is as long as there are trips,
+    or longer: rows after the last trip have no meaning. ``size`` is the symbol for that length which this node gives
+    its value, if it does.
     """
 
     trip: Atom
@@ -147,7 +148,7 @@ class For:
     outs: tuple[Value, ...]
     stacked: tuple[Value, ...] = ()
     loc: Location | None = None
-    size: int | Dim | None = None
+    size: Dim | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -268,7 +269,7 @@ def free_values(*blocks: Block) -> tuple[Value, ...]:
 def symbol_made(node: Node) -> frozenset[str]:
     """Return the name of the size that a loop gives its value, if it is a symbol."""
     size = node.size if isinstance(node, For | While) else None
-    return size.symbols if isinstance(size, Dim) else frozenset()
+    return frozenset() if size is None else size.symbols
 
 
 def symbols_read(node: Node) -> frozenset[str]:

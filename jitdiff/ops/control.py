@@ -99,25 +99,29 @@ def _rebound(cells: Sequence[Tracer], outs: Sequence[Value]) -> list[Any]:
     return [Tracer(o) for o in outs[:rest]]
 
 
-def fori(trip: Any, body: Function, init: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+def fori(trip: Any, body: Function, init: Sequence[Any], size: int | Dim | None = None) -> tuple[list[Any], list[Any]]:
     """Append a For: ``body(i, *carries)`` gives the next carries, then the values of this iteration to stack.
 
     Returns
     -------
     tuple
-        The final carries, and the stacked values (with a new leading axis of length `trip`).
+        The final carries, and the stacked values, with a new leading axis of length `size` (if not given, of `trip`).
 
     Raises
     ------
     TracingError
         If a carry changes its shape or its dtype.
     """
-    carries, stacked, _ = fori_with_lasts(trip, body, init, list)
+    carries, stacked, _ = fori_with_lasts(trip, body, init, list, size)
     return carries, stacked
 
 
 def fori_with_lasts(
-    trip: Any, body: Function, init: Sequence[Any], lasts: Callable[[], Sequence[Any]]
+    trip: Any,
+    body: Function,
+    init: Sequence[Any],
+    lasts: Callable[[], Sequence[Any]],
+    size: int | Dim | None = None,
 ) -> tuple[list[Any], list[Any], list[Any]]:
     """Append a For as `fori` does, for a body that also leaves values behind that no iteration reads.
 
@@ -140,11 +144,11 @@ def fori_with_lasts(
     loop.builder.block.params += tuple(behind)
     results = [*loop.results[: len(loop.init)], *left, *each]
     block = _finish(loop.builder, results, [*(p.type for p in params), *(_strong(r.type) for r in each)])
-    size = trips_of(outer, count)
+    rows = trips_of(outer, count) if size is None else size
     outs = tuple(Value(p.type) for p in params)
-    stacked = tuple(Value(ArrayType(r.type.dtype, (size, *r.type.shape))) for r in each)
+    stacked = tuple(Value(ArrayType(r.type.dtype, (rows, *r.type.shape))) for r in each)
     start = (*loop.start(), *(lift(_zeros(v.type)) for v in behind))
-    outer.append(For(count, start, block, outs, stacked, outer.loc or caller(), size))
+    outer.append(For(count, start, block, outs, stacked, outer.loc or caller(), own_size(outer, count, rows)))
     final = _rebound(loop.cells, outs[: len(outs) - len(behind)])
     return final, [Tracer(s) for s in stacked], [Tracer(o) for o in outs[len(outs) - len(behind) :]]
 
@@ -317,6 +321,11 @@ def trips_of(outer: Builder, count: Atom) -> int | Dim:
         size: int | Dim = count.value
         return size if isinstance(size, Dim) else max(int(size), 0)
     return outer.root.size_of(count, "trips")
+
+
+def own_size(outer: Builder, count: Atom, rows: int | Dim) -> Dim | None:
+    """Return `rows` if it is the symbol for the number of trips of a loop."""
+    return rows if isinstance(rows, Dim) and isinstance(count, Value) and outer.root.known_size(count) == rows else None
 
 
 def _symbol(builder: Builder, stem: str) -> Dim:

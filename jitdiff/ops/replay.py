@@ -63,13 +63,15 @@ def _symbol(dim: Dim) -> Value:
     return _symbols.setdefault(name, _SymbolKey(control.INDEX, name))
 
 
-def bind_size(dim: int | Dim | None, trips: Any, env: Env) -> None:
+def bind_size(dim: Dim | None, trips: Any, env: Env) -> None:
     """Let `env` know what the trip count of a loop is, for the sizes that depend on it."""
-    if isinstance(dim, Dim) and len(dim.symbols) == 1:
-        size = trips
-        if isinstance(trips, Tracer):
-            size = trips.atom.value if isinstance(trips.atom, Const) else builder_now().size_of(trips.atom, "trips")
-        env.setdefault(_symbol(dim), size)
+    if dim is not None:
+        env[_symbol(dim)] = control.trips_of(builder_now(), trips.atom) if isinstance(trips, Tracer) else trips
+
+
+def rows_of(node: For, env: Env) -> int | Dim | None:
+    """Return the leading size of what a loop stacks, None if its trips are that."""
+    return concrete(node.stacked[0].shape[0], env) if node.stacked and node.size is None else None
 
 
 def value_of(atom: Atom, env: Env) -> Any:
@@ -138,9 +140,9 @@ def _step(node: Node, env: Env) -> None:
             start = [value_of(a, env) for a in init]
             count = value_of(trip, env)
             if current_builder() is not None:
-                carries, histories = control.fori(count, lambda *p: inner(body, p, env), start)
+                carries, histories = control.fori(count, lambda *p: inner(body, p, env), start, rows_of(node, env))
             else:
-                carries, histories = _loop(int(count), lambda i, c: inner(body, (i, *c), env), start, stacked)
+                carries, histories = _loop(node, int(count), start, env)
             env.update(zip(outs, carries, strict=True))
             env.update(zip(stacked, histories, strict=True))
             bind_size(node.size, count, env)
@@ -170,21 +172,23 @@ def _thunk(block: Block, env: Env) -> Callable[[], list[Any]]:
     return lambda: inner(block, (), env)
 
 
-def _loop(
-    trips: int, step: Callable[[int, list[Any]], list[Any]], carries: list[Any], stacked: Sequence[Value]
-) -> tuple[list[Any], list[Any]]:
+def _loop(node: For, trips: int, carries: list[Any], env: Env) -> tuple[list[Any], list[Any]]:
     rows: list[list[Any]] = []
     for i in range(trips):
-        results = step(i, carries)
+        results = inner(node.body, (i, *carries), env)
         carries = results[: len(carries)]
         rows.append(results[len(carries) :])
-    return carries, [_stack([row[k] for row in rows], s) for k, s in enumerate(stacked)]
+    size = rows_of(node, env)
+    return carries, _stacks(node, rows, trips if size is None else int(size), env)
 
 
-def _stack(rows: list[Any], like: Value) -> Any:
-    if not rows:
-        return np.zeros((0, *like.type.shape[1:]), like.type.dtype)
-    return np.stack(rows)
+def _stacks(node: For | While, rows: list[list[Any]], size: int, env: Env) -> list[Any]:
+    """Return the stacked values of a loop, given those of each iteration."""
+    stacks = [np.zeros((size, *concrete(s.shape[1:], env)), s.type.dtype) for s in node.stacked]
+    for k, row in enumerate(rows):
+        for stack, value in zip(stacks, row, strict=True):
+            stack[k] = value
+    return stacks
 
 
 def _run_while(node: While, carries: list[Any], env: Env) -> tuple[list[Any], list[Any], int]:
@@ -193,4 +197,4 @@ def _run_while(node: While, carries: list[Any], env: Env) -> tuple[list[Any], li
         results = inner(node.body, carries, env)
         carries = results[: len(carries)]
         rows.append(results[len(carries) :])
-    return carries, [_stack([row[k] for row in rows], s) for k, s in enumerate(node.stacked)], len(rows)
+    return carries, _stacks(node, rows, len(rows), env), len(rows)

@@ -253,6 +253,26 @@ def sum_of_broadcast(rw: Rewriter, node: Apply) -> Atom | None:
     return scaled if scaled.type.shape == wanted else rw.apply(OPS["broadcast_to"], (scaled,), shape=wanted)
 
 
+@rule("gather")
+def gather_twice(rw: Rewriter, node: Apply) -> Atom | None:
+    """``x[i][j] = x[i, j]``: an element of a row that scalar indices pick."""
+    inner = rw.maker(node.args[0], "gather")
+    if inner is None or any(i.type.shape for i in (*inner.args[1:], *node.args[1:])):
+        return None
+    x, *indices = inner.args
+    of_row = iter(node.attrs["selection"])
+    selection: list[Any] = []
+    for taken, n in zip(inner.attrs["selection"], x.type.shape, strict=True):
+        if isinstance(taken, tuple):
+            if taken != (0, 1, n):
+                return None
+            again = next(of_row)
+            selection.append(again + len(indices) if isinstance(again, int) else again)
+        else:
+            selection.append(taken)
+    return rw.apply(OPS["gather"], (x, *indices, *node.args[1:]), selection=tuple(selection))
+
+
 def _narrow_operands(rw: Rewriter, node: Apply) -> Atom | None:
     """Let a pointwise operation, which broadcasts by itself, read what was broadcast rather than the broadcast.
 

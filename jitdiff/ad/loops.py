@@ -1,0 +1,184 @@
+"""The adjoint of a loop: a loop over the iterations backwards, each of which replays one and walks it.
+
+What an iteration needs of the forward pass is saved there, each value stacked along a new axis. Which values those are
+is the cheapest choice (`residuals`): the carries that the iteration started from, or what is computed from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from jitdiff.ad.region import Piece, Region, zeros
+from jitdiff.ad.residuals import trips_of
+from jitdiff.ad.walk import Cotangents, active_values
+from jitdiff.ir import Apply, Atom, Block, Builder, Dim, For, Value, While, free_values
+from jitdiff.ir.builder import building
+from jitdiff.ops import Tracer, control, lift
+from jitdiff.ops.gather import gather
+from jitdiff.ops.replay import Env, value_of
+from jitdiff.ops.tracer import builder_now
+
+
+def pull_loop(region: Region, node: For | While, cotangents: Cotangents) -> None:
+    """Append the adjoint of a loop, and let the loop save what it needs."""
+    gs = [cotangents.take(out)[0] for out in node.outs]
+    hs = [cotangents.take(s)[0] for s in node.stacked]
+    free = [v for v in free_values(node.body) if v in region.active]
+    if all(g is None for g in (*gs, *hs)):
+        return
+    moving = _active_carries(node, region.active)
+    back = _Backwards(region, node, free, moving, hs)
+    piece = region.piece(back.block, [*gs, *hs], [back.index], back.carries, trips_of(node))
+    node, saved = _saving(region, node, back, piece)
+    trip = node.trip if isinstance(node, For) else _count(node)
+    body = _reading(piece, back, trip, saved)
+    carried = [zeros(p) if g is None else g for p, g, m in zip(_carries(node), gs, moving, strict=True) if m]
+    init = tuple(map(lift, [*carried, *map(zeros, free)]))
+    outs = tuple(Value(a.type) for a in init)
+    here = builder_now()
+    here.append(For(trip, init, body, outs, (), here.loc))
+    started = [a for a, m in zip(node.init, moving, strict=True) if m]
+    for atom, g in zip([*started, *free], outs, strict=True):
+        cotangents.add(atom, Tracer(g))
+
+
+class _Backwards:
+    """One iteration replayed and walked, as a block of its own.
+
+    Its parameters are the index of the iteration, the carries that it starts from, the cotangents of the carries that
+    it ends with, and the cotangents so far of what the body reads from around; its results are those cotangents before
+    the iteration.
+
+    Attributes
+    ----------
+    block : Block
+        The block.
+    index, carries, state : Value or list of Value
+        Its parameters.
+    ends : list of Atom
+        What the results of the loop's body are in the block.
+    """
+
+    def __init__(
+        self, region: Region, node: For | While, free: Sequence[Value], moving: Sequence[bool], hs: Sequence[Any]
+    ) -> None:
+        here, around = builder_now(), region.around
+        carries = _carries(node)
+        wrt = [*(p for p, m in zip(carries, moving, strict=True) if m), *free]
+        self.index = Value(node.body.params[0].type if isinstance(node, For) else control.INDEX)
+        self.carries = [Value(p.type, p.name) for p in carries]
+        self.state = [Value(v.type.with_dtype(v.dtype)) for v in wrt]
+        builder = Builder((self.index, *self.carries, *self.state), parent=here)
+        builder.loc = here.loc
+        env: Env = dict(zip(carries, map(Tracer, self.carries), strict=True))
+        if isinstance(node, For):
+            env[node.body.params[0]] = Tracer(self.index)
+            around = around.within(self.index, node.trip)
+        with building(builder):
+            state = list(map(Tracer, self.state))
+            following = iter(state)
+            results = [next(following) if m else None for m in moving]
+            sums = list(following)
+            results += [None if h is None else h[Tracer(self.index)] for h in hs]
+            found = region.pull_block(node.body, env, results, wrt, around)
+            entry = [zeros(v) if g is None else g for v, g in zip(wrt, found, strict=True)]
+            before = entry[: sum(moving)]
+            new = [*before, *(a + g for a, g in zip(sums, entry[len(before) :], strict=True))]
+            self.ends = [lift(value_of(r, env)) for r in node.body.results]
+            self.block = builder.finish(list(map(lift, new)))
+
+
+def _saving(
+    region: Region, node: For | While, back: _Backwards, piece: Piece
+) -> tuple[For | While, dict[Value, Value]]:
+    """Let a loop of the forward pass stack what is to be saved.
+
+    Returns
+    -------
+    tuple
+        The loop, and the stacked value that holds each saved one.
+    """
+    stacks = dict(zip(back.ends[len(node.outs) :], node.stacked, strict=True))
+    saved = {v: stacks[v] for v in piece.saved if v in stacks}
+    missing = [v for v in piece.saved if v not in saved]
+    source = region.source
+    if isinstance(node, While) and node.count is None:
+        node = replace(node, count=Value(control.INDEX))
+    if not missing:
+        region.change(node)
+        return node, saved
+    index = Value(back.index.type)
+    carries = [Value(p.type, p.name) for p in _carries(node)]
+    builder = Builder((index, *carries) if isinstance(node, For) else carries, parent=source)
+    builder.loc = node.loc
+    env: Env = dict(zip([back.index, *back.carries], map(Tracer, (index, *carries)), strict=True))
+    more: dict[str, Any] = {}
+    if isinstance(node, For):
+        rows = node.stacked[0].shape[0] if node.stacked else _rows(region, node.trip)
+        more["size"] = control.own_size(source, node.trip, rows)
+    else:
+        rows = more["size"] = source.root.size_of(_count(node), "trips")
+    new = [Value(v.type.with_shape((rows, *v.shape)), v.name) for v in missing]
+    with building(builder):
+        body = builder.finish(piece.forward(builder, env, [*back.ends, *missing]))
+    changed = replace(node, body=body, stacked=(*node.stacked, *new), **more)
+    region.change(changed)
+    return changed, saved | dict(zip(missing, new, strict=True))
+
+
+def _rows(region: Region, trip: Atom) -> int | Dim:
+    """Return the leading size of what a loop saves: its trips.
+
+    Where these depend on a loop around, it is a bound known outside, so that the loop around can save what this one
+    does; rows stay unused.
+    """
+    bound = region.around.bound(trip, region.source) if isinstance(trip, Value) and region.around.loops else None
+    return control.trips_of(region.source, trip) if bound is None else bound
+
+
+def _reading(piece: Piece, back: _Backwards, trip: Atom, saved: dict[Value, Value]) -> Block:
+    """Return the body of the adjoint loop, which reads what is saved, the last row first."""
+    here = builder_now()
+    k = Value(control.INDEX)
+    builder = Builder((k,), parent=here)
+    builder.loc = here.loc
+    with building(builder):
+        _name(value_of(trip, {}) - 1 - Tracer(k), back.index)
+        for value, stack in saved.items():
+            row = gather(Tracer(stack), Tracer(back.index), selection=(0, *((0, 1, n) for n in value.shape)))
+            _name(row, value)
+    return piece.adjoint((k, *back.state), builder.block.nodes)
+
+
+def _name(made: Tracer, value: Value) -> None:
+    """Let the last node, which made `made`, make `value` instead."""
+    builder = builder_now()
+    node = builder.block.nodes[-1]
+    assert isinstance(node, Apply)
+    assert node.outs == (made.atom,)
+    builder.block.nodes[-1] = replace(node, outs=(value,))
+    builder.define(value)
+
+
+def _carries(node: For | While) -> tuple[Value, ...]:
+    return node.body.params[-len(node.outs) :] if node.outs else ()
+
+
+def _count(node: While) -> Value:
+    assert node.count is not None
+    return node.count
+
+
+def _active_carries(node: For | While, active: set[Value]) -> list[bool]:
+    """Return for each carry whether a derivative can flow through it, by iterating to the fixed point."""
+    body = node.body
+    params = _carries(node)
+    moving = [isinstance(a, Value) and a in active for a in node.init]
+    while True:
+        inside = active_values(body.nodes, [*(p for p, m in zip(params, moving, strict=True) if m), *active])
+        now = [m or r in inside for m, r in zip(moving, body.results[: len(params)], strict=True)]
+        if now == moving:
+            return moving
+        moving = now
