@@ -10,6 +10,7 @@ import numpy as np
 from jitdiff.errors import ArgumentError
 from jitdiff.ir import ArrayType, type_of
 from jitdiff.ops.axes import normalized_axis, shape_of
+from jitdiff.ops.batching import over_axes
 from jitdiff.ops.emission import Call, Site
 from jitdiff.ops.families import general
 from jitdiff.ops.reduce import refuse
@@ -35,6 +36,7 @@ def _position(name: str, numpy: Callable[..., Any]) -> Op:
         infer,
         Call(statement),
         None,
+        batch=over_axes,
         samples=[sample(array(5), axis=0), sample(array(2, 3), axis=0), sample(array(2, 3, 2), axis=1)],
     )
 

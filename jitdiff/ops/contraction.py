@@ -11,6 +11,7 @@ from jitdiff.errors import ArgumentError, ShapeError
 from jitdiff.ir import ArrayType, Shape, broadcast_shapes, product, type_of
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops.axes import described, normalized_axes, operand, shape_of
+from jitdiff.ops.batching import Flags
 from jitdiff.ops.elementwise import astype, multiply
 from jitdiff.ops.emission import Call
 from jitdiff.ops.families import general, promote_all, promoted_dtype
@@ -34,6 +35,13 @@ def _matmul_vjp(xs: Sequence[Any], y: Any, g: Any) -> list[Any]:
     return [matmul_(g, swapaxes(b, -1, -2)), matmul_(swapaxes(a, -1, -2), g)]
 
 
+def _matmul_batch(op: Op, xs: Sequence[Any], batched: Flags, attrs: dict[str, Any]) -> Any:
+    dims = [len(shape_of(x)) - b for x, b in zip(xs, batched, strict=True)]
+    labels = [("s", "i", "k")[3 - dims[0] :], ("k",) if dims[1] == 1 else ("s", "k", "j")[3 - dims[1] :]]
+    left, right = (("n", *names) if b else names for names, b in zip(labels, batched, strict=True))
+    return contracted(xs[0], left, xs[1], right, [x for x in "nsij" if x in (*left, *right)])
+
+
 matmul_: Op = general(
     "matmul",
     np.matmul,
@@ -41,6 +49,7 @@ matmul_: Op = general(
     Call("matmul({0}, {1}, {out})", transposable=True),
     _matmul_vjp,
     operands=promote_all,
+    batch=_matmul_batch,
     samples=[
         sample(array(2, 3), array(3, 4)),
         sample(array(2, 3), array(3)),

@@ -8,6 +8,7 @@ import numpy as np
 
 from jitdiff.ir import ArrayType, product, type_of
 from jitdiff.ops.axes import normalized_axis, shape_of
+from jitdiff.ops.batching import over_axes
 from jitdiff.ops.elementwise import multiply
 from jitdiff.ops.emission import Call
 from jitdiff.ops.families import general, linear, promote_all
@@ -36,6 +37,7 @@ cumsum_: Op = linear(
     lambda t, *, axis: ArrayType(np.sum(np.zeros((), t.dtype)).dtype, t.shape),
     Call("cumsum({0}, {axis}, {out})"),
     lambda g, t, *, axis: flip(cumsum_(flip(g, axis), axis=axis), axis),
+    batch=over_axes,
     samples=_SAMPLES,
 )
 
@@ -65,6 +67,7 @@ recurrence = general(
     Call("recurrence({0}, {1}, {axis}, {out})"),
     _recurrence_vjp,
     operands=promote_all,
+    batch=over_axes,
     samples=[sample(array(2, 3), array(2, 3), axis=0), sample(array(4), array(4), axis=0)],
 )
 
@@ -75,6 +78,7 @@ cumprod_ = general(
     Call("cumprod({0}, {axis}, {out})"),
     # Without a division, so that zeros among the factors do no harm.
     lambda xs, y, g, *, axis: (multiply(delayed(y, axis, 1), _backwards(xs[0], g, axis)),),
+    batch=over_axes,
     samples=_SAMPLES,
 )
 

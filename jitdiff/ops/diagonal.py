@@ -10,6 +10,7 @@ from jitdiff.errors import ShapeError
 from jitdiff.ir import ArrayType, Dim, Shape
 from jitdiff.ops.alias import read_only
 from jitdiff.ops.axes import normalized_axes, shape_of
+from jitdiff.ops.batching import on_last_axes
 from jitdiff.ops.emission import Element, Index, Read, Site, Write, Writes, shift
 from jitdiff.ops.families import linear
 from jitdiff.ops.reduce import sum_
@@ -36,6 +37,7 @@ diagonal_: Op = linear(
     _diagonal_type,
     Element(lambda at, read, site: read(0, _on_diagonal(at, site.attrs["offset"])), moves=True),
     lambda g, t, *, offset: from_diagonal(g, offset=offset, shape=t.shape),
+    batch=on_last_axes,
     samples=[sample(array(3, 3), offset=0), sample(array(2, 3, 4), offset=1), sample(array(4, 2), offset=-1)],
     write_back=read_only,
 )
@@ -61,6 +63,7 @@ from_diagonal: Op = linear(
     lambda t, *, offset, shape: t.with_shape(shape),
     Writes(_from_diagonal_writes),
     lambda g, t, *, offset, shape: diagonal_(g, offset=offset),
+    batch=on_last_axes,
     samples=[sample(array(3), offset=0, shape=(3, 3)), sample(array(2, 2), offset=-1, shape=(2, 3, 2))],
 )
 
@@ -77,6 +80,7 @@ triangle: Op = linear(
     lambda t, *, offset, lower: t,
     Element(_triangle_element),
     lambda g, t, *, offset, lower: triangle(g, offset=offset, lower=lower),
+    batch=on_last_axes,
     samples=[sample(array(3, 3), offset=0, lower=True), sample(array(2, 3, 4), offset=-1, lower=False)],
 )
 

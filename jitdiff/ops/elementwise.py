@@ -8,6 +8,7 @@ import numpy as np
 
 from jitdiff.errors import ArgumentTypeError
 from jitdiff.ir import ArrayType, broadcast_shapes
+from jitdiff.ops.batching import elementwise
 from jitdiff.ops.emission import Element, Index, Read, Site, broadcast_index
 from jitdiff.ops.families import general, pointwise, promoted_dtype
 from jitdiff.ops.logic import equal
@@ -64,6 +65,7 @@ zeros_like: Op = general(
     lambda t: ArrayType(t.dtype, t.shape),
     Element(_zeros_like_element),
     lambda xs, y, g: (zeros_like(g),),
+    batch=elementwise,
     samples=[sample(array(2, 3)), sample(array())],
 )
 
@@ -79,6 +81,7 @@ astype = general(
     lambda t, *, dtype: ArrayType(np.dtype(dtype), t.shape),
     Element(_astype_element),
     lambda xs, y, g, *, dtype: (g if np.dtype(dtype).kind == "f" else None,),
+    batch=elementwise,
     samples=[
         sample(array(2, 3), dtype=np.dtype(np.float32)),
         sample(array(3), dtype=np.dtype(np.int64)),
@@ -99,6 +102,7 @@ where: Op = general(
     lambda xs, y, g: (None, where(xs[0], g, 0.0), where(xs[0], 0.0, g)),
     operands=lambda c, x, y: (np.dtype(bool), promoted_dtype(x, y), promoted_dtype(x, y)),
     masks=True,
+    batch=elementwise,
     samples=[
         sample(np.array([True, False, True]), array(2, 3), array(3)),
         sample(np.array([[True], [False]]), array(3), array()),

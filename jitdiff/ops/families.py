@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from jitdiff.ir import ArrayType, broadcast_shapes
+from jitdiff.ops.batching import Batch, elementwise
 from jitdiff.ops.emission import Element, Emission, Index, Read, Site, broadcast_index
 from jitdiff.ops.samples import Domain, Sample, sample
 from jitdiff.ops.samples import array as array_sample
@@ -81,6 +82,7 @@ def pointwise(
         masked_vjp=rule(masked=True) if any(map(callable, partials)) else None,
         masks=masks,
         emission=Element(_broadcasting(template), costly=not calls <= CHEAP),
+        batch=elementwise,
         samples=[
             sample(*(_drawn(d, 2, 3) for d in domains)),
             sample(*(_drawn(d, *((2, 3), (3,), (2, 1))[i % 3]) for i, d in enumerate(domains))),
@@ -166,6 +168,7 @@ def general(
     operands: Callable[..., Sequence[np.dtype[Any] | None]] | None = None,
     masks: bool = False,
     write_back: Callable[..., Any] | None = None,
+    batch: Batch | None = None,
 ) -> Op:
     """Declare an op whose facets are all its own; `infer` gives the one result type."""
     return register(
@@ -179,6 +182,7 @@ def general(
             emission=emission,
             samples=samples,
             write_back=write_back,
+            batch=batch,
         )
     )
 
@@ -192,6 +196,7 @@ def linear(
     *,
     samples: Sequence[Sample],
     write_back: Callable[..., Any] | None = None,
+    batch: Batch | None = None,
 ) -> Op:
     """Declare an op linear in its only differentiable operand, the first; its transpose is the whole rule.
 
@@ -204,7 +209,7 @@ def linear(
 
         return [transpose(g, type_of(xs[0]), *xs[1:], **attrs), *(None,) * (len(xs) - 1)]
 
-    return general(name, evaluate, infer, emission, vjp, samples=samples, write_back=write_back)
+    return general(name, evaluate, infer, emission, vjp, samples=samples, write_back=write_back, batch=batch)
 
 
 def promote_all(*types: ArrayType, **attrs: Any) -> list[np.dtype[Any]]:

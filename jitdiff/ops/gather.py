@@ -15,6 +15,7 @@ import numpy as np
 
 from jitdiff.errors import BoundsError, ShapeError
 from jitdiff.ir import ArrayType, Shape, broadcast_shapes, type_of
+from jitdiff.ops.batching import Flags, row_by_row, size_of_batch, spread
 from jitdiff.ops.elementwise import astype, where, zeros_like
 from jitdiff.ops.emission import Element, Index, Read, Site, Term, Write, Writes, broadcast_index
 from jitdiff.ops.families import general
@@ -92,6 +93,45 @@ def _index_dtypes(t: ArrayType, *indices: ArrayType, **attrs: Any) -> list[np.dt
     return [None, *(np.dtype(np.int64) for _ in indices)]
 
 
+def _whole_batch(n: int, selection: Selection) -> Selection:
+    """Return a selection that takes all rows of a batch first."""
+    return ((0, 1, n), *selection)
+
+
+def _place_of_batch(selection: Selection, indices: Sequence[Any]) -> int:
+    """Return where the axis of the batch stands in what is selected: behind those of index operands that go first."""
+    behind = any(isinstance(taken, int) for taken in selection) and index_place(_whole_batch(0, selection)) == 0
+    return len(_index_shape([type_of(i) for i in indices])) if behind else 0
+
+
+def _gather_batch(op: Op, xs: Sequence[Any], batched: Flags, attrs: dict[str, Any]) -> Any:
+    x, *indices = xs
+    if any(batched[1:]):
+        return row_by_row(op, xs, batched, attrs)
+    selection = attrs["selection"]
+    y = op(x, *indices, selection=_whole_batch(size_of_batch(xs, batched), selection))
+    return np.moveaxis(y, _place_of_batch(selection, indices), 0)
+
+
+def _scatter_batch(op: Op, xs: Sequence[Any], batched: Flags, attrs: dict[str, Any]) -> Any:
+    g, *indices = xs
+    if any(batched[1:]):
+        return row_by_row(op, xs, batched, attrs)
+    n, selection = size_of_batch(xs, batched), attrs["selection"]
+    g = np.moveaxis(g, 0, _place_of_batch(selection, indices))
+    return op(g, *indices, shape=(n, *attrs["shape"]), selection=_whole_batch(n, selection))
+
+
+def _update_batch(op: Op, xs: Sequence[Any], batched: Flags, attrs: dict[str, Any]) -> Any:
+    x, values, *indices = xs
+    if any(batched[2:]):
+        return row_by_row(op, xs, batched, attrs)
+    n, selection = size_of_batch(xs, batched), attrs["selection"]
+    ndim = len(selected_shape(selection, _index_shape([type_of(i) for i in indices])))
+    values = np.moveaxis(spread(values, n, batched[1], ndim), 0, _place_of_batch(selection, indices))
+    return op(spread(x, n, batched[0]), values, *indices, **{**attrs, "selection": _whole_batch(n, selection)})
+
+
 gather: Op = general(
     "gather",
     _gather,
@@ -102,6 +142,7 @@ gather: Op = general(
         *(None,) * (len(xs) - 1),
     ),
     operands=_index_dtypes,
+    batch=_gather_batch,
     samples=[
         sample(array(4, 3), _THREE, selection=_ROWS),
         sample(array(5, 3, 2), _THREE, _COLUMN, selection=_POINTS),
@@ -133,6 +174,7 @@ scatter: Op = general(
     Writes(lambda site: (literal(0, site.out.dtype), [_writes(site, 1, 0, "{0} + {1}")])),
     lambda xs, y, g, *, shape, selection: (gather(g, *xs[1:], selection=selection), *(None,) * (len(xs) - 1)),
     operands=_index_dtypes,
+    batch=_scatter_batch,
     samples=[
         sample(array(3, 3), _THREE, shape=(4, 3), selection=_ROWS),
         sample(array(2, 2, 3), _THREE, _COLUMN, shape=(5, 3, 2), selection=_POINTS),
@@ -176,6 +218,7 @@ index_add_: Op = general(
     _copy_then("{0} + {1}"),
     lambda xs, y, g, *, selection: (g, gather(g, *xs[2:], selection=selection), *(None,) * (len(xs) - 2)),
     operands=_updated_dtypes,
+    batch=_update_batch,
     samples=[
         sample(array(4, 3), array(3, 3), _THREE, selection=_ROWS),
         sample(array(5, 3, 2), array(2, 2, 3), _THREE, _COLUMN, selection=_POINTS),
@@ -215,6 +258,7 @@ index_set_: Op = general(
     _copy_then("{1}"),
     _index_set_vjp,
     operands=_updated_dtypes,
+    batch=_update_batch,
     samples=[
         sample(array(4, 3), array(3, 3), _THREE, selection=_ROWS, distinct=False),
         sample(array(5, 3, 2), array(2, 2, 3), _THREE, _COLUMN, selection=_POINTS, distinct=False),

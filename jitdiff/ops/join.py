@@ -11,6 +11,7 @@ import numpy as np
 from jitdiff.errors import ArgumentError, ShapeError
 from jitdiff.ir import ArrayType, Dim, Shape
 from jitdiff.ops.axes import as_size, normalized_axis, operand, shape_of
+from jitdiff.ops.batching import over_axes
 from jitdiff.ops.emission import Index, Read, Site, Write, Writes, shift
 from jitdiff.ops.families import general
 from jitdiff.ops.samples import array, sample
@@ -70,6 +71,7 @@ concatenate_: Op = general(
     Writes(_concatenate_writes),
     _concatenate_vjp,
     operands=_common_dtype,
+    batch=over_axes,
     samples=[sample(array(2, 3), array(1, 3), axis=0), sample(array(2, 3), array(2, 2), array(2, 1), axis=1)],
 )
 

@@ -11,6 +11,7 @@ from jitdiff.errors import ArgumentError, ShapeError
 from jitdiff.ir import broadcast_shapes
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops.axes import described, operand, shape_of
+from jitdiff.ops.batching import Flags, on_stacks
 from jitdiff.ops.contraction import matmul, stacked
 from jitdiff.ops.diagonal import tril
 from jitdiff.ops.einsum import einsum
@@ -18,7 +19,7 @@ from jitdiff.ops.elementwise import multiply
 from jitdiff.ops.emission import Call, Site
 from jitdiff.ops.families import general, promote_floating
 from jitdiff.ops.samples import array, sample
-from jitdiff.ops.shape import broadcast, expand_dims, matrix_transpose, reshaped
+from jitdiff.ops.shape import broadcast, expand_dims, matrix_transpose, moveaxis, reshaped
 from jitdiff.ops.table import Op, implements
 
 
@@ -39,6 +40,20 @@ def _solve_vjp(xs: Sequence[Any], y: Any, g: Any) -> list[Any]:
     return [-matmul(gb, matrix_transpose(y)), gb]
 
 
+def _solve_batch(op: Op, xs: Sequence[Any], batched: Flags, attrs: dict[str, Any]) -> Any:
+    a, b = xs
+    vector = len(shape_of(b)) - batched[1] == 1
+    columns = expand_dims(b, -1) if vector else b
+    if len(shape_of(a)) == 2 and not batched[0]:
+        # One factorisation for all: the batch stands in the columns.
+        n, rows, width = shape_of(columns)
+        together = reshaped(moveaxis(columns, 0, 1), (rows, n * width))
+        y = moveaxis(reshaped(op(a, together), (rows, n, width)), 1, 0)
+    else:
+        y = np.linalg.solve(a, columns)
+    return reshaped(y, shape_of(y)[:-1]) if vector else y
+
+
 solve_: Op = general(
     "solve",
     np.linalg.solve,
@@ -46,6 +61,7 @@ solve_: Op = general(
     Call("solve({0}, {1}, {out})"),
     _solve_vjp,
     operands=promote_floating,
+    batch=_solve_batch,
     samples=[
         sample(array(3, 3, kind="invertible"), array(3)),
         sample(array(3, 3, kind="invertible"), array(3, 2)),
@@ -61,6 +77,7 @@ inv_: Op = general(
     Call("inv({0}, {out})"),
     lambda xs, y, g: [-matmul(matrix_transpose(y), matmul(g, matrix_transpose(y)))],
     operands=promote_floating,
+    batch=on_stacks,
     samples=[sample(array(3, 3, kind="invertible")), sample(array(2, 3, 3, kind="invertible"))],
 )
 
@@ -71,6 +88,7 @@ det_: Op = general(
     Call(_scalar_or_stack("det")),
     lambda xs, y, g: [multiply(_each_matrix(multiply(g, y)), matrix_transpose(inv_(xs[0])))],
     operands=promote_floating,
+    batch=on_stacks,
     samples=[sample(array(3, 3)), sample(array(2, 3, 3, kind="invertible"))],
 )
 
@@ -81,6 +99,7 @@ slogdet_sign: Op = general(
     Call(_scalar_or_stack("slogdet_sign")),
     None,
     operands=promote_floating,
+    batch=on_stacks,
     samples=[sample(array(3, 3)), sample(array(2, 3, 3))],
 )
 
@@ -91,6 +110,7 @@ slogdet_logabsdet: Op = general(
     Call(_scalar_or_stack("slogdet_logabsdet")),
     lambda xs, y, g: [multiply(_each_matrix(g), matrix_transpose(inv_(xs[0])))],
     operands=promote_floating,
+    batch=on_stacks,
     samples=[sample(array(3, 3, kind="invertible")), sample(array(2, 3, 3, kind="invertible"))],
 )
 
@@ -120,6 +140,7 @@ cholesky_: Op = general(
     Call("cholesky({0}, {out})"),
     _cholesky_vjp,
     operands=promote_floating,
+    batch=on_stacks,
     samples=[sample(array(3, 3, kind="spd")), sample(array(2, 3, 3, kind="spd"))],
 )
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jitdiff.ir import ArrayType, broadcast_shapes, type_of
+from jitdiff.ops.batching import elementwise
 from jitdiff.ops.emission import Element, broadcast_index
 from jitdiff.ops.families import general, pointwise
 from jitdiff.ops.samples import BITS, BOOLEANS, REALS, array, sample
@@ -41,6 +42,7 @@ def _logical(name: str, ufunc: np.ufunc, template: str) -> Op:
         Element(expression),
         None,
         operands=lambda *types: [np.dtype(bool)] * len(types),
+        batch=elementwise,
         samples=[sample(*[array(2, 3, domain=d)] * ufunc.nin) for d in (BOOLEANS, REALS)],
     )
     UFUNCS[ufunc] = op

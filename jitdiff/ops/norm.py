@@ -9,6 +9,7 @@ import numpy as np
 from jitdiff.errors import ArgumentError
 from jitdiff.ir import type_of
 from jitdiff.ops.axes import Axes, normalized_axes, operand, shape_of
+from jitdiff.ops.batching import elementwise
 from jitdiff.ops.elementwise import astype, multiply, where
 from jitdiff.ops.emission import Element
 from jitdiff.ops.families import general, promote_floating
@@ -25,6 +26,7 @@ euclidean: Op = general(
     Element(lambda at, read, site: f"sqrt({read(0, at)})", costly=True),
     lambda xs, y, g: [multiply(g, 0.5 / where(equal(y, 0.0), np.inf, y))],
     operands=promote_floating,
+    batch=elementwise,
     samples=[sample(array(2, 3, domain=POSITIVE))],
 )
 """The root of a sum of squares: a square root whose slope at zero is taken to be zero."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jitdiff.ir import type_of
+from jitdiff.ops.batching import elementwise
 from jitdiff.ops.elementwise import add, astype, divide, identity, multiply, square, subtract, where, zeros_like
 from jitdiff.ops.emission import Element, Index, Read, Site
 from jitdiff.ops.families import general, pointwise, promoted_dtype
@@ -61,6 +62,7 @@ integer_power = general(
     lambda t, *, exponent: t if t.dtype.kind != "b" else t.with_dtype(np.int64),
     Element(_integer_power_element),
     _integer_power_vjp,
+    batch=elementwise,
     samples=[sample(array(2, 3), exponent=3), sample(array(3), exponent=4), sample(array(), exponent=16)],
 )
 

@@ -10,6 +10,7 @@ import numpy as np
 from jitdiff.errors import ArgumentError
 from jitdiff.ir import ArrayType, Dim, Shape, product, type_of
 from jitdiff.ops.axes import Axes, normalized_axes, shape_of
+from jitdiff.ops.batching import over_axes
 from jitdiff.ops.elementwise import astype, divide, multiply, where
 from jitdiff.ops.emission import Index, Read, Site, Write, Writes
 from jitdiff.ops.families import general, linear
@@ -57,6 +58,7 @@ sum_ = linear(
     lambda t, *, axes: ArrayType(np.sum(np.zeros((), t.dtype)).dtype, kept(t.shape, axes)),
     accumulate("0", "{0} + {1}"),
     lambda g, t, *, axes: unreduced(g, t.shape, axes),
+    batch=over_axes,
     samples=SAMPLES,
 )
 
@@ -73,6 +75,7 @@ prod_ = general(
     lambda t, *, axes: ArrayType(np.prod(np.ones((), t.dtype)).dtype, kept(t.shape, axes)),
     accumulate("1", "{0} * {1}"),
     _prod_vjp,
+    batch=over_axes,
     samples=SAMPLES,
 )
 
@@ -106,6 +109,7 @@ def _extremum(name: str, numpy: Callable[..., Any], combine: str, sign: int) -> 
         accumulate(fill, combine),
         vjp,
         masks=True,
+        batch=over_axes,
         samples=SAMPLES,
     )
 
@@ -122,6 +126,7 @@ def _truth(name: str, numpy: Callable[..., Any], fill: str, combine: str) -> Op:
         accumulate(fill, combine),
         None,
         operands=lambda t, *, axes: [np.dtype(bool)],
+        batch=over_axes,
         samples=[sample(array(2, 3, domain=BOOLEANS), axes=axes) for axes in ((0, 1), (0,), (1,))],
     )
 

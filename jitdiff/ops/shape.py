@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from jitdiff.errors import ArgumentError, ShapeError
 from jitdiff.ir import ArrayType, Dim, Shape, broadcast_shapes, product, type_of
 from jitdiff.ops.alias import read_only
 from jitdiff.ops.axes import Axes, as_shape, completed_shape, normalized_axes, normalized_axis, operand, shape_of
+from jitdiff.ops.batching import Flags, on_last_axes, size_of_batch, spread
 from jitdiff.ops.emission import Element, Index, Read, Site, Term, broadcast_index, group, plus, scale
 from jitdiff.ops.families import linear
 from jitdiff.ops.samples import array, sample
@@ -28,12 +30,19 @@ def _broadcast_to_transpose(g: Any, t: ArrayType, *, shape: Shape) -> Any:
     return fit(g, t)
 
 
+def _broadcast_to_batch(op: Op, xs: Sequence[Any], batched: Flags, attrs: dict[str, Any]) -> Any:
+    shape = attrs["shape"]
+    n = size_of_batch(xs, batched)
+    return op(spread(xs[0], n, True, len(shape)), shape=(n, *shape))
+
+
 broadcast_to: Op = linear(
     "broadcast_to",
     lambda x, *, shape: np.broadcast_to(x, shape)[()],
     _broadcast_to_type,
     Element(lambda at, read, site: read(0, broadcast_index(at, site.types[0].shape)), moves=True),
     _broadcast_to_transpose,
+    batch=_broadcast_to_batch,
     samples=[sample(array(3, 1), shape=(2, 3, 4)), sample(array(), shape=(3,))],
     write_back=read_only,
 )
@@ -106,6 +115,7 @@ reshape: Op = linear(
         moves=True,
     ),
     lambda g, t, *, shape: reshape(g, shape=t.shape),
+    batch=on_last_axes,
     samples=[
         sample(array(2, 3), shape=(3, 2)),
         sample(array(2, 6), shape=(2, 1, 3, 2)),
@@ -121,12 +131,17 @@ def _transposed(at: Index, read: Read, site: Site) -> str:
     return read(0, tuple(at[axes.index(k)] for k in range(len(at))))
 
 
+def _transpose_batch(op: Op, xs: Sequence[Any], batched: Flags, attrs: dict[str, Any]) -> Any:
+    return op(xs[0], axes=(0, *(a + 1 for a in attrs["axes"])))
+
+
 transpose: Op = linear(
     "transpose",
     lambda x, *, axes: np.transpose(x, axes),
     lambda t, *, axes: t.with_shape(tuple(t.shape[a] for a in axes)),
     Element(_transposed, moves=True),
     lambda g, t, *, axes: transpose(g, axes=tuple(map(int, np.argsort(axes)))),
+    batch=_transpose_batch,
     samples=[sample(array(2, 3), axes=(1, 0)), sample(array(2, 3, 4), axes=(2, 0, 1))],
     write_back=lambda xs, part, *, axes: transpose(part, axes=tuple(map(int, np.argsort(axes)))),
 )

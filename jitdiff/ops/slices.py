@@ -11,6 +11,7 @@ import numpy as np
 from jitdiff.errors import ArgumentError
 from jitdiff.ir import Dim, Shape
 from jitdiff.ops.axes import Axes, as_size, normalized_axes, shape_of
+from jitdiff.ops.batching import on_ranges
 from jitdiff.ops.emission import Element, Index, Read, Site, Term, Write, Writes, scale, shift
 from jitdiff.ops.families import general, linear
 from jitdiff.ops.samples import array, sample
@@ -111,6 +112,7 @@ slice_: Op = linear(
     lambda t, *, ranges: t.with_shape(tuple(size for _, _, size in ranges)),
     Element(lambda at, read, site: read(0, placed(at, site.attrs["ranges"])), moves=True),
     lambda g, t, *, ranges: place(g, shape=t.shape, ranges=ranges, fill=0),
+    batch=on_ranges,
     samples=[sample(array(5, 4), ranges=((1, 2, 2), (0, 1, 4))), sample(array(5), ranges=((4, -1, 5),))],
     write_back=lambda xs, part, *, ranges: OPS["index_set"](xs[0], part, selection=ranges, distinct=True),
 )
@@ -148,6 +150,7 @@ place: Op = general(
     lambda t, *, shape, ranges, fill: t.with_shape(shape),
     Writes(_place_writes),
     lambda xs, y, g, *, shape, ranges, fill: (slice_(g, ranges=ranges),),
+    batch=on_ranges,
     samples=[
         sample(array(2, 4), shape=(5, 4), ranges=((1, 2, 2), (0, 1, 4)), fill=0),
         sample(array(3), shape=(3,), ranges=((2, -1, 3),), fill=1),

@@ -10,6 +10,7 @@ import scipy.special
 
 from jitdiff.ir import ArrayType, type_of
 from jitdiff.ops.axes import Axes
+from jitdiff.ops.batching import elementwise
 from jitdiff.ops.elementwise import add, astype, divide, multiply, stop_gradient, subtract, where
 from jitdiff.ops.emission import Element, Index, Read, Site
 from jitdiff.ops.families import general, pointwise, promote_floating
@@ -45,6 +46,7 @@ polygamma_: Op = general(
     Element(_polygamma_element, costly=True),
     lambda xs, y, g, *, n: (multiply(g, polygamma_(xs[0], n=n + 1)),),
     operands=promote_floating,
+    batch=elementwise,
     samples=[sample(array(2, 3, domain=POSITIVE), n=1), sample(array(3, domain=POSITIVE), n=3)],
 )
 

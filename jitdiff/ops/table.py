@@ -70,6 +70,9 @@ class Op:
         How the operation appears in emitted text. None: it is inlined before (see `inline`).
     inline : callable or None
         ``inline(*xs, **attrs)`` computes the operation by others; for operations that wrap a user's function.
+    batch : callable or None
+        ``batch(op, xs, batched, attrs)`` applies the operation to a batch of operands (see `jitdiff.ops.batching`).
+        None: to one row after the other.
     samples : sequence of Sample
         Arguments that the op suite runs the entry on.
     multiple : bool
@@ -88,6 +91,7 @@ class Op:
     masks: bool = False
     emission: Emission | None = None
     inline: Callable[..., Any] | None = None
+    batch: Callable[..., Any] | None = None
     samples: Sequence[Sample] = ()
     multiple: bool = False
     write_back: Callable[..., Any] | None = None
