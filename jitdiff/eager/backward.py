@@ -12,6 +12,7 @@ from jitdiff.eager.handle import EagerHandle
 from jitdiff.eager.recorder import Recorder, Step, recording
 from jitdiff.eager.tensor import Tensor, tensor_of
 from jitdiff.ops import OPS
+from jitdiff.ops.batched import Batched
 from jitdiff.ops.fit import fit
 
 
@@ -21,7 +22,7 @@ def backward(
     seeds: Sequence[Any],
     sources: Sequence[Any],
     outer: Sequence[Recorder],
-) -> list[Tensor | None]:
+) -> list[Any]:
     """Return the gradient of the sum of ``targets * seeds`` by each source, None where it is not connected.
 
     Parameters
@@ -30,8 +31,9 @@ def backward(
         What was recorded between sources and targets.
     targets : sequence of Tensor or Variable
         What to differentiate.
-    seeds : sequence of Tensor, array or None
-        A cotangent for each target, of its shape and dtype; None for ones.
+    seeds : sequence of Tensor, array, Batched or None
+        A cotangent for each target, of its shape and dtype; None for ones. Of a batch of cotangents all are pulled
+        back in one walk, and the gradients are batches.
     sources : sequence of Tensor or Variable
         What to differentiate by.
     outer : sequence of Recorder
@@ -42,14 +44,20 @@ def backward(
     sums = cotangents.sums
     for target, seed in zip(targets, seeds, strict=True):
         g: Any = _ones(target) if seed is None else seed
-        if outer:
-            g = g if isinstance(g, Tensor) else tensor_of(g)
-        elif isinstance(g, Tensor):
-            g = g._value
+        g = _in_world(g, bool(outer))
         sums[target] = g if target not in sums else OPS["add"](sums[target], g)
     with recording(outer), np.errstate(all="ignore"):
         walk(reversed(steps), cotangents, read_tensors if outer else read_arrays)
     return [_tensor(sums.get(source)) for source in sources]
+
+
+def _in_world(g: Any, recorded: bool) -> Any:
+    """Return a cotangent, or a batch of them, as the walk takes it: a Tensor if that is recorded, else an array."""
+    if isinstance(g, Batched):
+        return Batched(_in_world(g.value, recorded))
+    if recorded:
+        return g if isinstance(g, Tensor) else tensor_of(g)
+    return g._value if isinstance(g, Tensor) else g
 
 
 def wanted(recorder: Recorder, steps: Sequence[Step], sources: Sequence[Any]) -> Callable[[Any], bool]:
@@ -82,8 +90,8 @@ def read_tensors(step: Step) -> tuple[Sequence[Any], Any]:
     return xs, step.outs if step.op.multiple else step.outs[0]
 
 
-def _tensor(g: Any) -> Tensor | None:
-    return g if g is None or isinstance(g, Tensor) else tensor_of(g)
+def _tensor(g: Any) -> Tensor | Batched | None:
+    return g if g is None or isinstance(g, Tensor | Batched) else tensor_of(g)
 
 
 def fitted(g: Any, like: EagerHandle) -> Any:

@@ -17,6 +17,7 @@ from jitdiff.errors import ShapeError
 from jitdiff.ir import ArrayType, Block, Builder, Shape, Value, free_values, type_of
 from jitdiff.ir.builder import building
 from jitdiff.ops import Op, Tracer, lift
+from jitdiff.ops.batched import by_rows
 from jitdiff.ops.tracer import builder_now
 
 Pull = Callable[[list[Any]], Sequence[Any]]
@@ -51,7 +52,7 @@ def link(name: str, operands: Sequence[Any], outs: Sequence[Any], pull: Pull) ->
         return [ct._value if raw and isinstance(ct, EagerHandle) else ct for ct in found]
 
     types = tuple(type_of(r) for r in results)
-    op = Op(name=name, evaluate=lambda *xs: None, infer=lambda *_: types, vjp=vjp, multiple=True)
+    op = Op(name=name, evaluate=lambda *xs: None, infer=lambda *_: types, vjp=by_rows(vjp), multiple=True)
     values = [x._value for x in operands]
     record(Step(op, tuple(operands), {}, tuple(results), values, tuple(r._value for r in results)))
     return results
@@ -133,7 +134,7 @@ def link_traced(name: str, operands: Sequence[Any], primal: Primal, rule: Rule, 
         name=name,
         evaluate=lambda *xs: tuple(evaluate(forward, xs)),
         infer=lambda *_: outs,
-        vjp=vjp,
+        vjp=by_rows(vjp),
         inline=lambda *xs: tuple(replay(forward, xs)),
         multiple=True,
     )

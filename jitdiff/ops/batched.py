@@ -55,8 +55,11 @@ class Batched(ArrayMethods):
 
     def bind(self, op: Op, xs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
         """Apply `op` to each row of the operands that are batches."""
-        batched = [type(x) is Batched for x in xs]
-        values = [x.value if b else x for x, b in zip(xs, batched, strict=True)]
+        batched, values = [], []
+        for x in xs:
+            is_batch = type(x) is Batched
+            batched.append(is_batch)
+            values.append(x.value if is_batch else x)
         y = (op.batch or row_by_row)(op, values, batched, attrs)
         return tuple(map(Batched, y)) if op.multiple else Batched(y)
 

@@ -47,8 +47,10 @@ def type_of_row(x: Any) -> ArrayType:
 
 def elementwise(op: Any, xs: Sequence[Any], batched: Flags, attrs: dict[str, Any]) -> Any:
     """Apply an operation that broadcasts: the rows get as many axes as the operand with most."""
-    ndim = max(len(shape_of(x)) - b for x, b in zip(xs, batched, strict=True))
-    return op(*(_aligned(x, ndim) if b else x for x, b in zip(xs, batched, strict=True)), **attrs)
+    ndims = [x.ndim - 1 if b else getattr(x, "ndim", 0) for x, b in zip(xs, batched, strict=True)]
+    if len(ndims) > 1 and (most := max(ndims)) > min(ndims):
+        xs = [_aligned(x, most) if b else x for x, b in zip(xs, batched, strict=True)]
+    return op(*xs, **attrs)
 
 
 def _aligned(x: Any, ndim: int) -> Any:
