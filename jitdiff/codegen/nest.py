@@ -105,6 +105,9 @@ class _Nest:
             for term in root.target:
                 for t in tokens(term):
                     self.needed[t] = max(self.needed[t], level)
+        # A single statement reads all before it stores.
+        stores = [r.write for r in self.roots if r.write is not None or r.value.shape]
+        alone = len(stores) == 1 and (self.depth == 0 or stores[0] is None or stores[0].combine == "{1}")
         for e in reversed(reach.order):
             node = self.elements.nodes[e]
             level = self.level[e] if e in self.strict else self.needed[e]
@@ -113,7 +116,7 @@ class _Nest:
                 if child in node.chosen and child not in node.guarded and not reach.is_read(node):
                     # What a choice is between is computed first, so that the choice is an instruction and no branch.
                     self.forced.add(child)
-            if node.atom in self.overwritten and reach.is_read(node):
+            if node.atom in self.overwritten and reach.is_read(node) and not alone:
                 self.forced.add(e)
 
     def _target_level(self, root: Root) -> int:

@@ -6,22 +6,21 @@ of the space has computed.
 
 from __future__ import annotations
 
-import heapq
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
+from types import MappingProxyType
 
 from jitdiff.codegen.cost import bulky_values, reach_of, values_to_store
-from jitdiff.codegen.elements import TOKEN, NotSpread, emission_of, site_of, spaced, tokens
+from jitdiff.codegen.elements import NotSpread, emission_of, site_of, spaced
 from jitdiff.codegen.items import Group, Item, Plan, Region, Root, Slot, Whole
+from jitdiff.codegen.order import Order, Read
+from jitdiff.codegen.overwrite import Overwriting
 from jitdiff.codegen.program import Program
 from jitdiff.codegen.spread import is_short
 from jitdiff.codegen.storage import base_of
 from jitdiff.ir import Apply, Atom, Block, For, If, Shape, Value, While, args_of, blocks_of, free_values, outs_of
 from jitdiff.ops.emission import Call, Index, Write, Writes
-
-Read = tuple[Value, tuple[str, ...] | None]
-"""A value that an item reads, and at which index of its space (None: at others, or all of it)."""
 
 
 class Scheduler:
@@ -33,10 +32,10 @@ class Scheduler:
         The program.
     block : Block
         The block.
-    owned : sequence of Value
-        The parameters that the first results replace: carries of a loop, which may be overwritten.
-    in_place : frozenset of Value
-        Results of inner loops that are updated in place.
+    owned : sequence of Value or None
+        What the first results replace and may be written over: the carries of a loop, what a branch changes.
+    in_place : mapping
+        Results of inner loops and branches that are updated in place, those of branches with what they start from.
     goals : mapping
         Results of a branch that become values of the block around it, by position.
     """
@@ -45,8 +44,8 @@ class Scheduler:
         self,
         program: Program,
         block: Block,
-        owned: Sequence[Value] = (),
-        in_place: frozenset[Value] = frozenset(),
+        owned: Sequence[Value | None] = (),
+        in_place: Mapping[Value, Value | None] = MappingProxyType({}),
         goals: Mapping[int, Value] | None = None,
     ) -> None:
         self.program = program
@@ -62,9 +61,11 @@ class Scheduler:
         while True:
             self.plan = Plan(self.block)
             self.items = list(self._items())
-            self.reads = {item: self._reads(item) for item in self.items}
-            self._depend()
-            self._share_places()
+            reads = {item: self._reads(item) for item in self.items}
+            self.order = Order(self.items, reads, self.program.spread)
+            overwriting = Overwriting(self.program, self.plan, self.order, self.owned, self.in_place, self.made)
+            overwriting.run()
+            self.refused = overwriting.refused
             self._group()
             repeated = values_to_store(self.program, self.plan.groups)
             if not repeated:
@@ -195,171 +196,6 @@ class Scheduler:
                 if isinstance(arg, Value):
                     yield from self._bases(arg)
 
-    def _depend(self) -> None:
-        self.makers: dict[Value, list[Item]] = defaultdict(list)
-        self.edges: dict[Item, dict[Item, bool]] = {item: {} for item in self.items}
-        for item in self.items:
-            match item:
-                case Root(value=Value() as value, slot=None):
-                    for before in self.makers[value]:
-                        if not item.stores:
-                            self._edge(before, item, close=False)
-                    self.makers[value].append(item)
-                case Whole(node=node) | Region(node=node):
-                    for out in outs_of(node):
-                        self.makers[out].append(item)
-        self.readers: dict[Value, list[Item]] = defaultdict(list)
-        for item in self.items:
-            for value, index in self.reads[item]:
-                if item not in self.readers[value]:
-                    self.readers[value].append(item)
-                for maker in self.makers.get(value, ()):
-                    other = value in self.program.spread and isinstance(maker, Root) and maker.at != index
-                    if maker is not item and not (other and index is not None):
-                        self._edge(maker, item, close=isinstance(maker, Root) and maker.stores and index == maker.at)
-            if isinstance(item, Root) and item.slot and item.slot[0] == "init":
-                region = next(r for r in self.items if isinstance(r, Region) and r.order == item.order)
-                self._edge(item, region, close=False)
-
-    def _edge(self, before: Item, after: Item, *, close: bool) -> None:
-        edges = self.edges[after]
-        edges[before] = edges.get(before, True) and close
-
-    # Values that take the place of others.
-
-    def _share_places(self) -> None:
-        """Let values be written over others that nobody reads afterwards."""
-        for node in self.block.nodes:
-            if isinstance(node, Apply):
-                makers = self.makers.get(node.outs[0], [])
-                first = makers[0] if len(makers) > 1 else None
-                if isinstance(first, Root) and (copied := self._copied(first)) is not None:
-                    self._share(node.out, copied, [first])
-            elif isinstance(node, For | While):
-                for atom, out in zip(node.init, node.outs, strict=True):
-                    movable = atom in self.program.stored and not {atom, out} & self.program.spread
-                    if atom.shape and isinstance(atom, Value) and movable and out in self.in_place:
-                        self._share(out, atom, self._initial_copies(out))
-        for k, param in enumerate(self.owned):
-            last = self.plan.claims.get(("result", 0, k))
-            if last is not None:
-                home = self.plan.home(last)
-                if home is param or (home in self.makers and self._share(home, param, [])):
-                    del self.plan.claims[("result", 0, k)]
-
-    def _initial_copies(self, carried: Value) -> list[Root]:
-        """Return what copies the initial value of a carry to its place, if it is copied."""
-        node = self.made[carried]
-        if not isinstance(node, For | While) or carried not in node.outs:
-            return []
-        slot = ("init", self.block.nodes.index(node), node.outs.index(carried))
-        return [i for i in self.items if isinstance(i, Root) and i.slot == slot]
-
-    def _copied(self, root: Root) -> Value | None:
-        """Return the stored value that a write copies as it is, if that is all that it does."""
-        if root.fill is not None or root.write is None or root.write.combine != "{1}" or root.target != root.at:
-            return None
-        whole = root.value.shape == root.write.space and root.space == spaced(root.value.shape, self.program.loops)[0]
-        token = TOKEN.fullmatch(root.text)
-        if not whole or token is None:
-            return None
-        node = self.program.elements(root.space).nodes[int(token[1])]
-        atom = node.atom
-        stored = isinstance(atom, Value) and atom in self.program.stored and node.index == root.at
-        return atom if stored and isinstance(atom, Value) and atom.shape == root.value.shape else None
-
-    def _share(self, value: Value, old: Value, skipped: Sequence[Root]) -> bool:
-        """Let `value` take the place of `old` if every reader of `old` can come before whatever writes `value`.
-
-        What is `skipped`, the copies of one to the other, is dropped.
-        """
-        if not self._replaceable(old) or (old.shape, old.type.dtype) != (value.shape, value.type.dtype):
-            return False
-        home = self.plan.home(old)
-        slot = next((slot for slot, v in self.plan.claims.items() if v is value), None)
-        if slot and home in self.owned and slot[2] != self.owned.index(home):
-            return False
-        writers = [w for w in (*self._initial_writers(value), *self.makers[value]) if w not in skipped]
-        readers = [r for r in self.readers[old] if r not in skipped]
-        pairs = [(r, w) for r in readers for w in writers if self._meet(r, w, old)]
-        if not all(self._may_stand_with(r, w, old) for r, w in pairs if r is w):
-            return False
-        before = {w: dict(self.edges[w]) for w in writers}
-        pairs = [(r, w) for r, w in pairs if r is not w]
-        for reader, writer in pairs:
-            self._edge(reader, writer, close=self._may_stand_with(reader, writer, old))
-        if any(self._reaches(writer, reader) for reader, writer in pairs):
-            self.edges.update(before)
-            return False
-        for maker in self.makers.get(old, []):
-            for writer in writers:
-                self._edge(maker, writer, close=False)
-        for root in skipped:
-            self._drop(root)
-        self.plan.occupies[value] = old
-        return True
-
-    def _initial_writers(self, value: Value) -> list[Root]:
-        return self._initial_copies(value) if value in self.made else []
-
-    def _replaceable(self, old: Value) -> bool:
-        if old in self.plan.occupies.values() or old in self.program.spread:
-            return False
-        if old in self.owned:
-            return self.block.results[self.owned.index(old)] is not old
-        node = self.made.get(old)
-        grown = isinstance(node, While) and old in node.stacked
-        return old in self.makers and old not in self.block.results and not grown
-
-    def _meet(self, reader: Item, writer: Item, old: Value) -> bool:
-        """Tell whether one may read of `old` what the other writes over."""
-        if not (isinstance(reader, Root) and isinstance(writer, Root)) or writer.fill is not None:
-            return True
-        read = [index for value, index in self.reads[reader] if value is old and index is not None]
-        fixed = all(term.isdigit() for index in (*read, writer.target) for term in index)
-        return not fixed or writer.target in read
-
-    def _may_stand_with(self, reader: Item, writer: Item, old: Value) -> bool:
-        """Tell whether, in one nest, each point reads `old` only where that point then writes."""
-        if not (isinstance(reader, Root) and isinstance(writer, Root)) or reader.space != writer.space:
-            return False
-        if writer.fill is not None:
-            return False
-        if writer.space == ():
-            return True
-        same = all(index == writer.target for value, index in self.reads[reader] if value is old)
-        return same and self._injective(writer)
-
-    def _injective(self, root: Root) -> bool:
-        """Tell whether all points of the space write to different elements."""
-        elements = self.program.elements(root.space)
-        found = [sorted(elements.variables_of(term)) for term in root.target]
-        alone = [names[0] for names in found if len(names) == 1]
-        plain = not any(tokens(term) or "//" in term or "%" in term for term in root.target)
-        return plain and set(alone) == set(elements.variables)
-
-    def _reaches(self, start: Item, goal: Item) -> bool:
-        """Tell whether `goal` depends on `start`."""
-        stack, seen = [goal], {goal}
-        while stack:
-            for before in self.edges[stack.pop()]:
-                if before is start:
-                    return True
-                if before not in seen:
-                    seen.add(before)
-                    stack.append(before)
-        return False
-
-    def _drop(self, root: Root) -> None:
-        self.items.remove(root)
-        edges = self.edges.pop(root)
-        for later in self.edges.values():
-            if later.pop(root, None) is not None:
-                later.update({k: False for k in edges if k not in later})
-        for makers in (*self.makers.values(), *self.readers.values()):
-            if root in makers:
-                makers.remove(root)
-
     # Nests.
 
     def _group(self) -> None:
@@ -367,9 +203,9 @@ class Scheduler:
         groups: list[Group] = []
         spaces: dict[Shape, list[int]] = defaultdict(list)
         where: dict[Item, int] = {}
-        for item in self._sorted():
+        for item in self.order.sorted():
             least = 0
-            for before, close in self.edges[item].items():
+            for before, close in self.order.edges[item].items():
                 same = close and isinstance(item, Root) and groups[where[before]].space == item.space
                 least = max(least, where[before] + (0 if same else 1))
             space = item.space if isinstance(item, Root) else None
@@ -383,23 +219,3 @@ class Scheduler:
                     spaces[space].append(len(groups))
                 groups.append(Group(space, [item]))
         self.plan.groups = groups
-
-    def _sorted(self) -> Iterator[Item]:
-        position = {item: k for k, item in enumerate(self.items)}
-        waiting = {item: len(self.edges[item]) for item in self.items}
-        later: dict[Item, list[Item]] = defaultdict(list)
-        for item, edges in self.edges.items():
-            for before in edges:
-                later[before].append(item)
-        ready = [position[item] for item, n in waiting.items() if n == 0]
-        found = 0
-        heapq.heapify(ready)
-        while ready:
-            item = self.items[heapq.heappop(ready)]
-            found += 1
-            yield item
-            for after in later[item]:
-                waiting[after] -= 1
-                if waiting[after] == 0:
-                    heapq.heappush(ready, position[after])
-        assert found == len(self.items), "items depend on each other"

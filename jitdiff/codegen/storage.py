@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 
 from jitdiff.codegen.elements import emission_of
 from jitdiff.codegen.program import Program
 from jitdiff.codegen.text import shape_text
-from jitdiff.ir import Apply, Atom, Block, For, If, Value, While, args_of, blocks_of, free_values, outs_of
-from jitdiff.ops.emission import Call, Element
+from jitdiff.ir import Apply, Atom, Block, For, If, Node, Value, While, args_of, blocks_of, free_values, outs_of
+from jitdiff.ops.emission import Call, Element, Writes
 
 
 def must_store(program: Program, block: Block) -> None:
@@ -35,6 +36,7 @@ def must_store(program: Program, block: Block) -> None:
                 base = base_of(program, arg, emission.transposable)
                 if isinstance(base, Value):
                     stored.add(base)
+    stored |= _outdated(program, block)
     for node in block.nodes:
         if isinstance(node, If | For | While):
             for value in free_values(*blocks_of(node)):
@@ -42,6 +44,45 @@ def must_store(program: Program, block: Block) -> None:
             for atom in args_of(node):
                 if isinstance(atom, Value) and atom.shape == ():
                     stored.add(atom)
+
+
+def _outdated(program: Program, block: Block) -> set[Value]:
+    """Return the parts of arrays that are still read after the arrays are updated, which so can be done in place."""
+    updates = {a: node for node in block.nodes for a in _updated(node) if isinstance(a, Value)}
+    readers: dict[Atom, list[Node | None]] = defaultdict(list)
+    for node in block.nodes:
+        for atom in (*args_of(node), *free_values(*blocks_of(node))):
+            readers[atom].append(node)
+    for atom in block.results:
+        readers[atom].append(None)
+
+    def last_readers(value: Value) -> Iterator[Node | None]:
+        for node in readers[value]:
+            if isinstance(node, Apply) and program.is_element(node) and node.out not in program.stored:
+                yield from last_readers(node.out)
+            else:
+                yield node
+
+    found = set()
+    for node in block.nodes:
+        if isinstance(node, Apply) and program.is_element(node) and node.out not in program.stored:
+            for a in node.args:
+                update = updates.get(a) if isinstance(a, Value) and node.out.type.ndim < a.type.ndim else None
+                if update is not None and any(reader is not update for reader in last_readers(node.out)):
+                    found.add(node.out)
+    return found
+
+
+def _updated(node: Node) -> tuple[Atom, ...]:
+    """Return the arrays of which a node may make others by changing elements."""
+    match node:
+        case Apply() if isinstance(emission_of(node), Writes) and node.args and node.args[0].type == node.outs[0].type:
+            return node.args[:1]
+        case For() | While():
+            return node.init
+        case If():
+            return free_values(node.then, node.orelse)
+    return ()
 
 
 def _uses(block: Block) -> Counter[Atom]:

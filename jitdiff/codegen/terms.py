@@ -45,6 +45,18 @@ def _canonical(term: str, extents: tuple[tuple[str, int | Dim], ...]) -> str:
     return _text(_polynomial(ast.parse(term, mode="eval").body, dict(extents)))
 
 
+@lru_cache(maxsize=65536)
+def monomials(term: str) -> tuple[tuple[Monomial, int], ...]:
+    """Return the parts of a sum: factors, names or longer expressions, and their coefficient.
+
+    Examples
+    --------
+    >>> monomials("2*i + n - 1")
+    ((('i',), 2), (('n',), 1), ((), -1))
+    """
+    return tuple(_polynomial(ast.parse(term, mode="eval").body, {}).items())
+
+
 def flattened(index: tuple[str, ...], shape: Shape, extents: Extents) -> str:
     """Return the position, in the order of memory, of an index into an array of this shape.
 

@@ -75,15 +75,21 @@ def normal(statement: str) -> str:
 
     Examples
     --------
-    >>> normal("y = (a*b) + (-c)"), normal("s[i] = s[i] + (a*b)")
-    ('y = a * b + -c', 's[i] += a * b')
+    >>> normal("y = (a*b) + (-c)"), normal("s[i] = s[i] + (a*b)"), normal("s = s + (-(a))")
+    ('y = a * b + -c', 's[i] += a * b', 's -= a')
     """
     (node,) = ast.parse(statement).body
     match node:
-        case ast.Assign(targets=[target], value=ast.BinOp(left=left, op=ast.Add() | ast.Mult() as op, right=right)):
+        case ast.Assign(targets=[target], value=ast.BinOp(left=left, op=op, right=right)) if type(op) in _AUGMENTED:
             if ast.unparse(left) == ast.unparse(target):
-                return f"{ast.unparse(target)} {'+' if isinstance(op, ast.Add) else '*'}= {ast.unparse(right)}"
+                sign = _AUGMENTED[type(op)]
+                if sign == "+" and isinstance(right, ast.UnaryOp) and isinstance(right.op, ast.USub):
+                    sign, right = "-", right.operand
+                return f"{ast.unparse(target)} {sign}= {ast.unparse(right)}"
     return ast.unparse(node)
+
+
+_AUGMENTED: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*"}
 
 
 @lru_cache(maxsize=65536)

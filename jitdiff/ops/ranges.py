@@ -6,6 +6,7 @@ A scalar is a polynomial over *symbols*: sizes, loop indices, and values of whic
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -50,6 +51,7 @@ class Ranges:
     order: Mapping[Value, int]
     _known: dict[Value, Size] = field(default_factory=dict)
     _symbols: dict[str, _Symbol] = field(default_factory=dict)
+    _variables: dict[str, Dim] = field(default_factory=dict)
     _trips: dict[str, Atom] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -79,6 +81,14 @@ class Ranges:
         if numbers:
             return max(min(numbers), 0)
         return next((s for s in found if self.at_least(s, 0)), None)
+
+    def variable(self, name: str, extent: Size) -> Size:
+        """Return the variable of a loop nest that takes `extent` values from 0."""
+        key = f"__{name}_{extent}"
+        if key not in self._symbols:
+            self._symbols[key] = _Symbol(math.inf, [0], [extent - 1])
+            self._variables[key] = Dim({(key,): 1})
+        return self._variables[key]
 
     # Polynomials.
 
