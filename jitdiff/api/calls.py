@@ -9,7 +9,7 @@ import numpy as np
 from optree import PyTreeSpec
 
 from jitdiff.errors import ArgumentError, ArgumentTypeError, DtypeError, ShapeError, TracingError
-from jitdiff.frontend import flatten, leaf_names, unflatten
+from jitdiff.frontend import flatten, leaf_names, tree_map, unflatten
 from jitdiff.ir import type_of
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Handle
@@ -113,6 +113,17 @@ class Call:
             )
         outs, self.out_spec = flatten(result)
         return outs
+
+    def and_aux(self, *leaves: Any) -> list[Any]:
+        """Call the function, and return the leaves of its result and then the handles in what comes with it."""
+        return [*self(*leaves), *(x for x in flatten(self.aux)[0] if isinstance(x, Handle))]
+
+    def without_aux(self, outs: Sequence[Any]) -> list[Any]:
+        """Return the leaves of the result, the first of `outs`; the others take their places in `aux`."""
+        n = self.out_spec.num_leaves
+        given = iter(outs[n:])
+        self.aux = tree_map(lambda x: next(given) if isinstance(x, Handle) else x, self.aux)
+        return list(outs[:n])
 
     def check_floating(self) -> None:
         """Raise `DtypeError` unless every leaf to differentiate by is floating."""

@@ -9,7 +9,7 @@ from jitdiff.api import worlds
 from jitdiff.api.calls import Argnums, Call
 from jitdiff.api.derived import derived, derived_of
 from jitdiff.errors import ArgumentTypeError
-from jitdiff.frontend import flatten, tree_map, unflatten
+from jitdiff.frontend import tree_map, unflatten
 from jitdiff.ir import type_of
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
@@ -89,10 +89,19 @@ def _value_and_grad(
 ) -> tuple[Call, Any, Any]:
     call = Call(transform, f, args, kwargs, argnums, has_aux)
     call.check_floating()
-    outs, pullback = worlds.vjp(call, call.leaves)
+    outs, pullback = _recorded(call)
     value = call.scalar(outs)
     grads = pullback([type_of(value).dtype.type(1)])
     return call, unflatten(call.out_spec, [value]), call.arguments(grads)
+
+
+def _recorded(call: Call) -> tuple[list[Any], worlds.Pullback]:
+    """Return the results of a call and their pullback; what it returns besides is made presentable."""
+    if not call.has_aux:
+        return worlds.vjp(call, call.leaves)
+    every, pullback = worlds.vjp(call.and_aux, call.leaves)
+    outs = call.without_aux(every)
+    return outs, lambda cotangents: pullback([*cotangents, *(None for _ in every[len(outs) :])])
 
 
 def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
@@ -130,7 +139,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         y, *aux = value if has_aux else (value,)
         return y, lambda cotangent: compiled(primals, cotangent), *aux
     call = Call("vjp", f, primals, {}, tuple(range(len(primals))), has_aux)
-    outs, pullback = worlds.vjp(call, call.leaves)
+    outs, pullback = _recorded(call)
 
     def pulled_back(cotangent: Any) -> tuple[Any, ...]:
         gs = call.matching("the cotangent", (cotangent,), (call.out_spec,), outs)
@@ -182,15 +191,10 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
     if (compiled := derived(f, _pushed, has_aux=has_aux)) is not None:
         return compiled(tuple(primals), tuple(tangents))
     call = Call("jvp", f, tuple(primals), {}, tuple(range(len(primals))), has_aux)
-    outs, dots = worlds.jvp(with_aux(call), call.leaves, call.tangents(tangents))
-    n = call.out_spec.num_leaves
-    y, dy = unflatten(call.out_spec, outs[:n]), unflatten(call.out_spec, dots[:n])
-    return (y, dy, unflatten(flatten(call.aux)[1], outs[n:])) if has_aux else (y, dy)
-
-
-def with_aux(call: Call) -> Callable[..., list[Any]]:
-    """Return the call with the leaves of what it returns besides the result among its results."""
-    return lambda *leaves: [*call(*leaves), *flatten(call.aux)[0]]
+    every, dots = worlds.jvp(call.and_aux, call.leaves, call.tangents(tangents))
+    outs = call.without_aux(every)
+    y, dy = unflatten(call.out_spec, outs), unflatten(call.out_spec, dots[: len(outs)])
+    return (y, dy, call.aux) if has_aux else (y, dy)
 
 
 def _pushed(f: Callable[..., Any], has_aux: bool) -> Callable[..., Any]:

@@ -26,14 +26,14 @@ class Pusher(Recorder):
 
     def __init__(self) -> None:
         super().__init__()
-        self.tangents: dict[Any, Tensor] = {}
+        self.tangents: dict[Any, Any] = {}
 
-    def set(self, primal: EagerHandle, tangent: Tensor) -> None:
-        """Give a value its tangent."""
+    def set(self, primal: EagerHandle, tangent: Any) -> None:
+        """Give a value its tangent, a Tensor or a batch of them."""
         self.watch(primal)
         self.tangents[primal] = tangent
 
-    def tangent(self, x: Any) -> Tensor | None:
+    def tangent(self, x: Any) -> Any:
         """Return the tangent of a value, or None."""
         return self.tangents.get(x)
 
@@ -53,7 +53,7 @@ class Pusher(Recorder):
         self.tangents = {}
 
 
-def pushforward(step: Step, tangents: Sequence[Tensor | None], outer: Sequence[Recorder]) -> list[Tensor | None]:
+def pushforward(step: Step, tangents: Sequence[Any], outer: Sequence[Recorder]) -> list[Any]:
     """Return the tangent of each result of a step, given those of its operands.
 
     The op's rule is linear in the cotangent: it is run on one, recorded, and walked back.

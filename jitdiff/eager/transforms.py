@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,55 @@ from jitdiff.eager.convert import convert
 from jitdiff.eager.explain import reached_from, warn_of_zeros
 from jitdiff.eager.forward import Pusher
 from jitdiff.eager.handle import EagerHandle
-from jitdiff.eager.recorder import Recorder, active, around, remember, started
+from jitdiff.eager.jacobians import backward_rows, rows_at_once
+from jitdiff.eager.recorder import Recorder, References, active, around, remember, started
 from jitdiff.eager.tensor import Tensor, fresh, tensor_of
 from jitdiff.errors import ArgumentError, ShapeError
 from jitdiff.ir.location import caller, describe
+from jitdiff.ops.batched import Batched
 
 Function = Callable[[list[Tensor]], Sequence[Any]]
-Pullback = Callable[[Sequence[Any]], list[Any]]
+
+
+class Pullback:
+    """Pulls cotangents of results back through a recording, any number of times; see `vjp`."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        inputs: Sequence[Tensor],
+        outs: Sequence[Tensor],
+        references: References,
+        handles: bool,
+    ) -> None:
+        self._recorder = recorder
+        self._inputs = inputs
+        self._outs = outs
+        self._references = references
+        self._handles = handles
+
+    def __call__(self, cotangents: Sequence[Any]) -> list[Any]:
+        """Return a cotangent or None for each input, given one or None for each result."""
+        return self._pulled(cotangents, rows=False)
+
+    def rows(self, cotangents: Sequence[Any]) -> list[Any]:
+        """Do so for many cotangents, which are the rows of the arrays given; so are those returned."""
+        return self._pulled(cotangents, rows=True)
+
+    @property
+    def at_once(self) -> int:
+        """How many tangents to push through the function in one run of it."""
+        return rows_at_once(self._recorder)
+
+    def _pulled(self, cotangents: Sequence[Any], rows: bool) -> list[Any]:
+        pairs = _seeds(cotangents, self._outs, rows)
+        outer = around(self._references)
+        pull = backward_rows if rows else backward
+        found = pull(self._recorder, [p[0] for p in pairs], [p[1] for p in pairs], self._inputs, outer)
+        if self._recorder.leaks:
+            _warn_of_lost_inputs(self._recorder, self._inputs, found)
+        handles = self._handles or _has_handles(cotangents)
+        return _returned(map(_unbatched, found), handles, outer, [_unbatched(p[1]) for p in pairs])
 
 
 def vjp(fun: Function, leaves: Sequence[Any]) -> tuple[list[Any], Pullback]:
@@ -57,19 +99,13 @@ def vjp(fun: Function, leaves: Sequence[Any]) -> tuple[list[Any], Pullback]:
     with started(recorder):
         outs = [convert(out) for out in fun(list(inputs))]
 
-    def pullback(cotangents: Sequence[Any]) -> list[Any]:
-        pairs = _seeds(cotangents, outs)
-        outer = around(references)
-        found = backward(recorder, [p[0] for p in pairs], [p[1] for p in pairs], inputs, outer)
-        if recorder.leaks:
-            _warn_of_lost_inputs(recorder, inputs, found)
-        handles = as_tensors or _has_handles(cotangents)
-        return _returned(found, handles, outer, [p[1] for p in pairs])
-
+    pullback = Pullback(recorder, inputs, outs, references, as_tensors)
     return _returned(outs, as_tensors, active(), outs), pullback
 
 
-def jvp(fun: Function, leaves: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+def jvp(
+    fun: Function, leaves: Sequence[Any], tangents: Sequence[Any], rows: bool = False
+) -> tuple[list[Any], list[Any]]:
     """Run `fun` on Tensors, and return its results and their derivatives along `tangents`.
 
     Parameters
@@ -80,6 +116,8 @@ def jvp(fun: Function, leaves: Sequence[Any], tangents: Sequence[Any]) -> tuple[
         As for `vjp`.
     tangents : sequence
         A tangent of the same shape for each leaf, None for zero.
+    rows : bool
+        Whether the tangents are arrays whose rows are many tangents each, pushed at once; so are then those returned.
 
     Returns
     -------
@@ -95,15 +133,15 @@ def jvp(fun: Function, leaves: Sequence[Any], tangents: Sequence[Any]) -> tuple[
     pusher = Pusher()
     as_tensors = _has_handles(leaves) or _has_handles(tangents)
     inputs = [_input(x) for x in leaves]
-    for x, t in _seeds(tangents, inputs):
-        pusher.set(x, convert(t))
+    for x, t in _seeds(tangents, inputs, rows):
+        pusher.set(x, t)
     with started(pusher):
         outs = [convert(out) for out in fun(list(inputs))]
     found = [pusher.tangent(out) for out in outs]
     if pusher.leaks:
         warn_of_zeros([f"of result {k}" for k, dot in enumerate(found) if dot is None], pusher.leaks)
     return _returned(outs, as_tensors, active(), outs), _returned(
-        found, as_tensors, active(), list(pusher.tangents.values())
+        map(_unbatched, found), as_tensors, active(), list(map(_unbatched, pusher.tangents.values()))
     )
 
 
@@ -122,8 +160,15 @@ def _input(x: Any) -> Tensor:
     return fresh(x.read()) if isinstance(x, EagerHandle) else tensor_of(np.array(x))
 
 
-def _seeds(given: Sequence[Any], values: Sequence[Tensor]) -> list[tuple[Tensor, Any]]:
-    """Return the floating values that are given a cotangent or tangent, each with it."""
+def _unbatched(x: Any) -> Tensor | None:
+    """Return a Tensor of the rows of a batch, anything else as it is."""
+    if not isinstance(x, Batched):
+        return x  # type: ignore[no-any-return]
+    return x.value if isinstance(x.value, Tensor) else tensor_of(x.value)
+
+
+def _seeds(given: Sequence[Any], values: Sequence[Tensor], rows: bool) -> list[tuple[Tensor, Any]]:
+    """Return the floating values that are given a cotangent or tangent, each with it, or with a batch of its rows."""
     if len(given) != len(values):
         raise ArgumentError(f"{len(given)} cotangents or tangents for {len(values)} values", where=describe(caller()))
     pairs = []
@@ -131,17 +176,18 @@ def _seeds(given: Sequence[Any], values: Sequence[Tensor]) -> list[tuple[Tensor,
         if g is None or value.dtype.kind != "f":
             continue
         seed = convert(g)
-        if seed.shape != value.shape:
+        if seed.shape[rows:] != value.shape:
             raise ShapeError(
                 f"a cotangent or tangent of shape {seed.shape} for a value of shape {value.shape}",
                 where=describe(caller()),
             )
-        pairs.append((value, convert(seed, value.dtype)))
+        seed = convert(seed, value.dtype)
+        pairs.append((value, Batched(seed) if rows else seed))
     return pairs
 
 
 def _returned(
-    found: Sequence[Tensor | None], handles: bool, outer: Sequence[Recorder], held: Sequence[Any]
+    found: Iterable[Tensor | None], handles: bool, outer: Sequence[Recorder], held: Sequence[Any]
 ) -> list[Any]:
     """Return Tensors if they may matter to someone around, otherwise fresh arrays that share nothing with `held`."""
     taken = {id(x._value) for x in held}
