@@ -141,9 +141,10 @@ def _check_results(call: Call, outs: Sequence[Any]) -> None:
 def _forward(call: Call) -> Jacobian:
     """Return the columns: the results' tangents along each basis vector of each argument."""
     every, columns = worlds.jvp_columns(call.and_aux, call.leaves)
-    outs = call.without_aux(every)
-    _check_results(call, outs)
-    by_argument = [columns(k)[: len(outs)] for k in range(len(call.leaves))]
+    n = call.out_spec.num_leaves
+    _check_results(call, every[:n])
+    by_argument = [columns(k)[:n] for k in range(len(call.leaves))]
+    call.without_aux(every)
     return [list(row) for row in zip(*by_argument, strict=True)]
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from jitdiff import ad
 from jitdiff.api import worlds
+from jitdiff.frontend import AxisTree, vmap_call
 from jitdiff.ir import ArrayType
 from jitdiff.ops import Handle, Op
+from jitdiff.ops.batched import Batched
 
 
 def operation(
@@ -51,14 +55,26 @@ def operation(
         return tuple(pullback(cotangents))
 
     pulled.__name__ = f"{name}_vjp"
-    native_pullback = compiled(pulled)
+
+    def pulled_rows(xs: tuple[Any, ...], gs: tuple[Any, ...]) -> Any:
+        return vmap_call(pulled.__name__, pulled, AxisTree("in_axes", (None, 0)), AxisTree("out_axes", 0), (xs, gs), {})
+
+    pulled_rows.__name__ = f"{name}_vjp_rows"
+    native_pullback, native_rows = compiled(pulled), compiled(pulled_rows)
     multiple = len(types) > 1
 
     def vjp(xs: Sequence[Any], y: Any, g: Any) -> list[Any]:
         ys, gs = (y, g) if multiple else ((y,), (g,))
         seeds = tuple(worlds.zeros_like(ys[k]) if gs[k] is None else gs[k] for k in floats)
+        rows = next((len(g.value) for g in seeds if isinstance(g, Batched)), None)
+        if rows is None:
+            cotangents = native_pullback(tuple(xs), seeds)
+        else:
+            # What does not depend on the cotangents is computed once for all of them.
+            full = tuple(g.value if isinstance(g, Batched) else np.broadcast_to(g, (rows, *np.shape(g))) for g in seeds)
+            cotangents = map(Batched, native_rows(tuple(xs), full))
         found: list[Any] = [None] * len(params)
-        for k, cotangent in zip(moving, native_pullback(tuple(xs), seeds), strict=True):
+        for k, cotangent in zip(moving, cotangents, strict=True):
             found[k] = cotangent
         return found
 

@@ -63,6 +63,28 @@ def test_aux(f) -> None:
     assert aux["n"] == 2
 
 
+@pytest.mark.parametrize("transform", [jd.jacfwd, jd.jacrev, jd.jacobian, jd.hessian, jd.grad, jd.value_and_grad])
+def test_aux_of_any_kind(transform) -> None:
+    def f(x):
+        return np.sum(x**2), {"text": "some", "twice": x * 2, "number": 3, "function": np.sum}
+
+    found, aux = transform(f, has_aux=True)(np.array([1.0, 2.0]))
+    if transform is jd.value_and_grad:
+        (_, aux), found = found, aux
+    np.testing.assert_array_equal(found, 2 * np.eye(2) if transform is jd.hessian else [2, 4])
+    assert type(aux["twice"]) is np.ndarray
+    assert aux["twice"].tolist() == [2.0, 4.0]
+    assert (aux["text"], aux["number"], aux["function"]) == ("some", 3, np.sum)
+
+
+def test_aux_of_any_kind_beside_products() -> None:
+    f = lambda x: (x**2, ("some", x * 2))  # noqa: E731
+    x = np.array([1.0, 2.0])
+    for aux in (jd.vjp(f, x, has_aux=True)[2], jd.jvp(f, (x,), (x,), has_aux=True)[2]):
+        assert aux[0] == "some"
+        assert type(aux[1]) is np.ndarray
+
+
 def test_the_native_pullback_reads_what_the_value_saved() -> None:
     f = jd.compile(lambda w, X: np.exp(X @ w))
     w, X = np.array([0.1, -0.2]), np.arange(6.0).reshape(3, 2)
@@ -166,17 +188,90 @@ def test_jacobians_of_compiled_functions_are_loops_of_the_program() -> None:
 
 
 def test_jacobian_chooses_by_sizes() -> None:
+    from jitdiff.ir import For
+
+    for n, m in ((30, 2), (2, 30)):
+        W = np.linspace(0.1, 1.0, m * n).reshape(m, n)
+        f = jd.compile(lambda x, W=W: np.tanh(W @ x))
+        found = jd.jacobian(f)
+        x = np.linspace(-1.0, 1.0, n)
+        want = (1 - np.tanh(W @ x) ** 2)[:, None] * W
+        np.testing.assert_allclose(found(x), want, rtol=1e-12)
+        np.testing.assert_allclose(jd.jacobian(lambda x, W=W: np.tanh(W @ x))(x), want, rtol=1e-12)
+        (loop,) = (node for node in found.specialisations[0].block.nodes if isinstance(node, For))
+        assert loop.trip.value == 2
+
+
+def test_plain_functions_run_once_or_twice_for_their_jacobian() -> None:
     calls = []
 
     def f(x):
         calls.append(1)
-        return np.stack([np.sum(x), np.sum(x**2)])
+        return np.sin(x) * np.sum(x)
 
-    jd.jacobian(f)(np.ones(30))
-    assert len(calls) < 10
-    calls.clear()
-    tall = jd.jacobian(lambda x: np.concatenate([f(x)] * 5))(np.ones(2))
-    assert tall.shape == (10, 2)
+    x = np.linspace(0.1, 1.0, 20)
+    want = np.diag(np.cos(x) * np.sum(x)) + np.sin(x)[:, None]
+    for transform, runs in ((jd.jacrev, 1), (jd.jacfwd, 2), (jd.jacobian, 3)):
+        calls.clear()
+        np.testing.assert_allclose(transform(f)(x), want, rtol=1e-12)
+        assert len(calls) == runs
+
+
+def test_columns_are_pushed_in_parts_where_arrays_are_large(monkeypatch) -> None:
+    from jitdiff.eager import jacobians
+
+    monkeypatch.setattr(jacobians, "PASS_BYTES", 3 * 8 * 10)
+    x = np.linspace(0.1, 1.0, 10)
+    np.testing.assert_allclose(jd.jacfwd(np.exp)(x), np.diag(np.exp(x)), rtol=1e-14)
+    f = lambda x, y: (x * y[0], y)  # noqa: E731
+    (by_x, by_y), (of_x, of_y) = jd.jacfwd(f, argnums=(0, 1))(x, np.array([2.0, 3.0]))
+    np.testing.assert_allclose(by_x, 2 * np.eye(10))
+    np.testing.assert_allclose(by_y, np.stack([x, 0 * x], 1))
+    np.testing.assert_allclose(of_x, np.zeros((2, 10)))
+    np.testing.assert_allclose(of_y, np.eye(2))
+
+
+@pytest.mark.parametrize("transform", [jd.jacfwd, jd.jacrev, jd.jacobian])
+def test_jacobians_of_tensors_are_recorded(transform) -> None:
+    a = np.linspace(0.1, 1.0, 5)
+    x = jd.constant(a)
+    with jd.GradientTape() as tape:
+        tape.watch(x)
+        matrix = transform(lambda v: np.sin(v) * v)(x)
+        total = np.sum(matrix)
+    assert isinstance(matrix, jd.Tensor)
+    np.testing.assert_allclose(tape.gradient(total, x), 2 * np.cos(a) - a * np.sin(a), rtol=1e-12)
+
+
+@pytest.mark.parametrize("outer", [jd.jacfwd, jd.jacrev])
+@pytest.mark.parametrize("inner", [jd.jacfwd, jd.jacrev])
+def test_jacobians_of_jacobians(outer, inner) -> None:
+    a = np.linspace(0.5, 1.0, 6)
+    found = outer(inner(lambda x: x**3 * np.sum(x)))(a)
+    i, j, k = np.ix_(range(6), range(6), range(6))
+    want = 6 * a[i] * np.sum(a) * (i == j) * (i == k) + 3 * a[i] ** 2 * ((i == j).astype(float) + (i == k))
+    np.testing.assert_allclose(found, want, rtol=1e-12, atol=1e-14)
+
+
+def test_jacobians_of_compiled_steps_and_rules_of_users() -> None:
+    W = np.linspace(-1.0, 1.0, 48).reshape(8, 6)
+    x = np.linspace(0.1, 1.0, 6)
+    f = jd.compile(lambda x: (np.tanh(W @ x), np.sum(x)))
+
+    @jd.custom_jvp
+    def doubled(x):
+        return 2 * x
+
+    doubled.defjvp(lambda primals, tangents: (doubled(*primals), 2 * tangents[0]))
+
+    def product(x):
+        y, z = f(doubled(x))
+        return y * z
+
+    t = np.tanh(W @ (2 * x))
+    want = 2 * ((1 - t * t)[:, None] * W * np.sum(2 * x) + t[:, None])
+    for transform in (jd.jacfwd, jd.jacrev):
+        np.testing.assert_allclose(transform(product)(x), want, rtol=1e-12)
 
 
 @pytest.mark.parametrize("f", both(lambda x: jd.stop_gradient(x) * x))
