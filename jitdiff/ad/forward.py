@@ -12,6 +12,7 @@ from jitdiff.ir.builder import Builder, building
 from jitdiff.ops import Op, Tracer, control, lift
 from jitdiff.ops.fit import fit
 from jitdiff.ops.replay import Env, bind_size, concrete, inner, rows_of, run, value_of
+from jitdiff.ops.table import computed
 from jitdiff.ops.tracer import builder_now
 
 Tangents = dict[Value, Any]
@@ -52,7 +53,7 @@ def pushforward(op: Op, xs: Sequence[Any], y: Any, tangents: Sequence[Any | None
     seeds = []
     for x, ct, t in zip(xs, pulled, tangents, strict=True):
         if ct is not None and t is not None:
-            seeds.append((lift(fit(ct, type_of(x))), t))
+            seeds.append((lift(fit(computed(ct), type_of(x))), t))
     stop = len(here.block.nodes)
     found = pull(here, start, seeds, [s for s in symbols if s is not None], stop)
     _drop_dependents(here, start, {s for s in symbols if s is not None})

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from numpy import ndarray
+
 from jitdiff.ir import Apply, Atom, Node, Value, outs_of, reads_of
 from jitdiff.ops import Op
 from jitdiff.ops.fit import fit
@@ -83,30 +85,44 @@ Read = Callable[[Any], tuple[Sequence[Any], Any]]
 
 def apply_rule(step: Step, cotangents: Cotangents, read: Read) -> None:
     """Take the cotangents of a step's results, and add to those of its operands."""
+    # What `Cotangents.take` and `add` do stands here in line: tapes spend much of their time in this function.
     op: Op = step.op
+    sums, masks = cotangents.sums, cotangents.masked
+    g: Any
     if op.multiple:
         taken = [cotangents.take(out) for out in step.outs]
-        g: Any = tuple(t[0] for t in taken)
+        g = tuple(t[0] for t in taken)
         if all(t is None for t in g):
             return
-        masked = any(t[1] for t in taken)
+        masked = op.masks or any(t[1] for t in taken)
     else:
-        g, masked = cotangents.take(step.outs[0])
+        (out,) = step.outs
+        g = sums.get(out)
         if g is None:
             return
+        if out not in cotangents.keep:
+            del sums[out]
+        masked = op.masks
+        if masks and out in masks:
+            masks.discard(out)
+            masked = True
     xs, y = read(step)
-    masked = masked or op.masks
-    sums, wanted = cotangents.sums, cotangents.wanted
+    wanted = cotangents.wanted
     for arg, x, ct in zip(step.args, xs, op.pullback(xs, y, g, step.attrs, masked), strict=True):
-        # What `Cotangents.add` does, in line and on the operand itself: tapes spend much of their time here.
         if ct is None or not wanted(arg):
             continue
-        if getattr(ct, "shape", ()) != x.shape or getattr(ct, "dtype", None) != x.dtype:
+        if callable(ct):
+            ct = ct()  # noqa: PLW2901
+        if type(ct) is ndarray is type(x):
+            fits = ct.shape == x.shape and ct.dtype is x.dtype
+        else:
+            fits = getattr(ct, "shape", ()) == x.shape and getattr(ct, "dtype", None) == x.dtype
+        if not fits:
             ct = fit(ct, arg.type)  # noqa: PLW2901
         have = sums.get(arg)
         sums[arg] = ct if have is None else have + ct
         if masked:
-            cotangents.masked.add(arg)
+            masks.add(arg)
 
 
 def walk(

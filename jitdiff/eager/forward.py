@@ -16,6 +16,7 @@ from jitdiff.eager.tensor import Tensor, tensor_of
 from jitdiff.errors import ArgumentError, DtypeError, ShapeError, TapeError
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops.fit import fit
+from jitdiff.ops.table import computed
 
 
 class Pusher(Recorder):
@@ -68,8 +69,8 @@ def pushforward(step: Step, tangents: Sequence[Any], outer: Sequence[Recorder]) 
         pulled = step.op.pullback(xs, y, tuple(gs) if step.op.multiple else gs[0], step.attrs)
         pairs = [
             (fit(ct, arg.type), tangent)
-            for arg, ct, tangent in zip(step.args, pulled, tangents, strict=True)
-            if tangent is not None and isinstance(ct, Tensor)
+            for arg, given, tangent in zip(step.args, pulled, tangents, strict=True)
+            if tangent is not None and isinstance(ct := computed(given), Tensor)
         ]
     found = iter(backward(inner, [p[0] for p in pairs], [p[1] for p in pairs], [g for g in gs if g is not None], outer))
     return [None if g is None else next(found) for g in gs]

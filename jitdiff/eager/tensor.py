@@ -61,7 +61,7 @@ class Tensor(EagerHandle):
         if method == "__call__" and not kwargs:
             target = UFUNCS.get(ufunc)
             if type(target) is Op:
-                return apply(target, inputs, {})
+                return _apply_to_self(target, self) if len(inputs) == 1 else apply(target, inputs, _NONE)
         return super().__array_ufunc__(ufunc, method, *inputs, **kwargs)
 
     def __array_function__(self, func: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
@@ -157,6 +157,23 @@ def apply(op: Op, xs: Sequence[Any], attrs: dict[str, Any]) -> Any:
             record_one(op, followed, attrs, out, values)
         else:
             _note_stop(op, followed)
+    return out
+
+
+def _apply_to_self(op: Op, x: Tensor) -> Tensor:
+    """Apply an op of one operand and no attributes: what `apply` does, without its generality."""
+    value = x._value
+    try:
+        y = op.evaluate(value)
+    except (ValueError, TypeError) as error:
+        raise explained(error, op, (value,), _NONE) from None
+    out = _new(Tensor)
+    out._value = y if type(y) is _ndarray else plain(y)
+    if active():
+        if op.vjp is not None:
+            record_one(op, (x,), _NONE, out, (value,))
+        else:
+            _note_stop(op, (x,))
     return out
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,13 +26,13 @@ def _matmul_type(a: ArrayType, b: ArrayType) -> ArrayType:
     return a.with_shape((*broadcast_shapes(a.shape[:-2], b.shape[:-2]), *rows, *columns))
 
 
-def _matmul_vjp(xs: Sequence[Any], y: Any, g: Any) -> list[Any]:
+def _matmul_vjp(xs: Sequence[Any], y: Any, g: Any) -> list[Callable[[], Any]]:
     a, b = xs
     if len(shape_of(b)) == 1:
-        return [multiply(expand_dims(g, 1), b), matmul_(swapaxes(a, 0, 1), g)]
+        return [lambda: multiply(expand_dims(g, 1), b), lambda: matmul_(swapaxes(a, 0, 1), g)]
     if len(shape_of(a)) == 1:
-        return [matmul_(b, g), multiply(expand_dims(a, 1), g)]
-    return [matmul_(g, swapaxes(b, -1, -2)), matmul_(swapaxes(a, -1, -2), g)]
+        return [lambda: matmul_(b, g), lambda: multiply(expand_dims(a, 1), g)]
+    return [lambda: matmul_(g, swapaxes(b, -1, -2)), lambda: matmul_(swapaxes(a, -1, -2), g)]
 
 
 def _matmul_batch(op: Op, xs: Sequence[Any], batched: Flags, attrs: dict[str, Any]) -> Any:

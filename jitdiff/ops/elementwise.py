@@ -23,7 +23,7 @@ multiply = pointwise("multiply", np.multiply, "{0} * {1}", lambda x, y, z: y, la
 
 def _divide_vjp(xs: Any, z: Any, g: Any) -> Any:
     share = divide(g, xs[1])
-    return share, negative(multiply(share, z))
+    return share, lambda: negative(multiply(share, z))
 
 
 def _inverse(y: Any) -> Any:
@@ -99,7 +99,7 @@ where: Op = general(
     lambda c, x, y: np.asarray(np.where(c, x, y))[()],
     lambda c, x, y: ArrayType(promoted_dtype(x, y), broadcast_shapes(c.shape, x.shape, y.shape)),
     Element(_where_element),
-    lambda xs, y, g: (None, where(xs[0], g, 0.0), where(xs[0], 0.0, g)),
+    lambda xs, y, g: (None, lambda: where(xs[0], g, 0.0), lambda: where(xs[0], 0.0, g)),
     operands=lambda c, x, y: (np.dtype(bool), promoted_dtype(x, y), promoted_dtype(x, y)),
     masks=True,
     batch=elementwise,

@@ -21,7 +21,7 @@ def _shared(wins: Op) -> Callable[..., Any]:
     def vjp(xs: Any, z: Any, g: Any) -> Any:
         x, y = xs
         tie = where(equal(x, y), multiply(g, 0.5), 0.0)
-        return where(wins(x, y), g, tie), where(wins(y, x), g, tie)
+        return lambda: where(wins(x, y), g, tie), lambda: where(wins(y, x), g, tie)
 
     return vjp
 

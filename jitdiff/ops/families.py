@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -59,10 +59,13 @@ def pointwise(
     domains: list[Domain | float] = [samples] * nin if isinstance(samples, Domain) else list(samples)
 
     def rule(masked: bool) -> Callable[..., Any]:
-        shares = [_share(p, masked) for p in partials]
+        if len(partials) == 1:
+            return _rule_of_one(partials[0], masked)
+        # What is a number times the cotangent costs little; the rest is computed if it is wanted.
+        shares = [(_share(p, masked), callable(p)) for p in partials]
 
         def vjp(xs: Sequence[Any], y: Any, g: Any) -> list[Any]:
-            return [share(xs, y, g) for share in shares]
+            return [partial(share, xs, y, g) if costly else share(xs, y, g) for share, costly in shares]
 
         return vjp
 
@@ -95,26 +98,33 @@ def _drawn(domain: Domain | float, *shape: int) -> Any:
     return array_sample(*shape, domain=domain) if isinstance(domain, Domain) else domain
 
 
-def _share(partial: Partial, masked: bool) -> Callable[[Sequence[Any], Any, Any], Any]:
+def _share(slope: Partial, masked: bool) -> Callable[[Sequence[Any], Any, Any], Any]:
     """Return the function of operands, result and cotangent that gives the cotangent times a partial derivative."""
-    if callable(partial):
+    if callable(slope):
         if masked:
-            return lambda xs, y, g: _multiply_masked(g, partial(*xs, y))
-        return lambda xs, y, g: g * partial(*xs, y)
-    if partial is None:
+            return lambda xs, y, g: _multiply_masked(g, slope(*xs, y))
+        return lambda xs, y, g: g * slope(*xs, y)
+    if slope is None:
         return lambda xs, y, g: None
-    if partial == 1:
+    if slope == 1:
         return lambda xs, y, g: g
-    if partial == -1:
+    if slope == -1:
         return lambda xs, y, g: -g
-    if partial == 0:
+    if slope == 0:
         return lambda xs, y, g: OPS["zeros_like"](g)
-    return lambda xs, y, g: g * partial
+    return lambda xs, y, g: g * slope
 
 
-def _multiply_masked(g: Any, partial: Any) -> Any:
-    known = isinstance(partial, int | float) and math.isfinite(partial)
-    return g * partial if known else OPS["multiply_no_nan"](g, partial)
+def _rule_of_one(slope: Partial, masked: bool) -> Callable[..., Any]:
+    if callable(slope) and not masked:
+        return lambda xs, y, g: (g * slope(xs[0], y),)
+    share = _share(slope, masked)
+    return lambda xs, y, g: (share(xs, y, g),)
+
+
+def _multiply_masked(g: Any, slope: Any) -> Any:
+    known = isinstance(slope, int | float) and math.isfinite(slope)
+    return g * slope if known else OPS["multiply_no_nan"](g, slope)
 
 
 def _broadcasting(template: str) -> Callable[[Index, Read, Site], str]:

@@ -238,16 +238,22 @@ def _index_set(x: Any, values: Any, *indices: Any, selection: Selection, distinc
 
 def _index_set_vjp(xs: Sequence[Any], y: Any, g: Any, *, selection: Selection, distinct: bool) -> list[Any]:
     indices = xs[2:]
-    untouched = index_set_(g, 0.0, *indices, selection=selection, distinct=distinct)
-    written = gather(g, *indices, selection=selection)
-    if not distinct:
+
+    def untouched() -> Any:
+        return index_set_(g, 0.0, *indices, selection=selection, distinct=distinct)
+
+    def written() -> Any:
+        values = gather(g, *indices, selection=selection)
+        if distinct:
+            return values
         # Where a position was written twice only the last value shows, so only that one has a cotangent:
         # each value leaves its number in an array, and finds it again if it was the last.
-        t = type_of(written)
+        t = type_of(values)
         numbers = np.arange(int(t.size)).reshape(t.shape)
         blank = astype(zeros_like(xs[0]), dtype=numbers.dtype)
         marked = index_set_(blank, numbers, *indices, selection=selection, distinct=False)
-        written = where(equal(gather(marked, *indices, selection=selection), numbers), written, 0.0)
+        return where(equal(gather(marked, *indices, selection=selection), numbers), values, 0.0)
+
     return [untouched, written, *(None for _ in indices)]
 
 

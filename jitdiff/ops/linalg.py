@@ -36,8 +36,8 @@ def _solve_vjp(xs: Sequence[Any], y: Any, g: Any) -> list[Any]:
     a, b = xs
     gb = solve_(matrix_transpose(a), g)
     if len(shape_of(b)) == 1:
-        return [-multiply(expand_dims(gb, 1), y), gb]
-    return [-matmul(gb, matrix_transpose(y)), gb]
+        return [lambda: -multiply(expand_dims(gb, 1), y), gb]
+    return [lambda: -matmul(gb, matrix_transpose(y)), gb]
 
 
 def _solve_batch(op: Op, xs: Sequence[Any], batched: Flags, attrs: dict[str, Any]) -> Any:

@@ -61,7 +61,8 @@ class Op:
     vjp : callable or None
         ``vjp(xs, y, g, **attrs)`` gives one cotangent (or None) per operand; with several results, `y` and `g` are
         tuples (a `g` may be None). Written on values, with ops: it runs on arrays, in a trace and under tapes.
-        It never un-broadcasts. None: the operation has no derivative, and stops gradients.
+        It never un-broadcasts. A cotangent that costs something may be given as a function of no arguments, which is
+        called only if someone wants that one. None: the operation has no derivative, and stops gradients.
     masked_vjp : callable or None
         The same rule where a cotangent of zero wins over an infinite partial derivative; used below a ``where``.
     masks : bool
@@ -106,25 +107,28 @@ class Op:
 
     def __call__(self, *xs: Any, **attrs: Any) -> Any:
         """Apply to arrays, tracers or Tensors, in whichever world the operands live."""
-        handler: Handle | None = None
         for x in xs:
-            if isinstance(x, Handle) and (handler is None or x.rank > handler.rank):
-                handler = x
-        if handler is None:
+            if isinstance(x, Handle):
+                break
+        else:
             return self.evaluate(*xs, **attrs)
+        handler = x
+        for x in xs:
+            if isinstance(x, Handle) and x.rank > handler.rank:
+                handler = x
         return handler.bind(self, xs, attrs)
 
     def pullback(
         self, xs: Sequence[Any], y: Any, g: Any, attrs: Mapping[str, Any], masked: bool = False
     ) -> Sequence[Any]:
-        """Return the cotangents of the operands, None where there is none.
+        """Return the cotangents of the operands, None where there is none; some are functions that give them.
 
         Raises
         ------
         DifferentiationError
             If the operation has no rule and its results are floating.
         """
-        rule = self.masked_vjp if masked and self.masked_vjp else self.vjp
+        rule = (masked and self.masked_vjp) or self.vjp
         if rule is None:
             return (None,) * len(xs)
         cotangents: Sequence[Any] = rule(xs, y, g, **attrs)
@@ -150,6 +154,11 @@ class NumPyFunction:
     def name(self) -> str:
         """Name of the NumPy function."""
         return self.numpy.__name__
+
+
+def computed(cotangent: Any) -> Any:
+    """Return a cotangent that a rule gave, where it may have given a function instead."""
+    return cotangent() if callable(cotangent) else cotangent
 
 
 def op_named(name: str) -> Op:
