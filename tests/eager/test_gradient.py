@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import jitdiff as jd
+from jitdiff.ops import OPS, Op
 
 
 def disconnected(why):
@@ -287,6 +288,27 @@ def test_the_backward_pass_gives_no_numpy_warnings() -> None:
     with jd.GradientTape() as tape:
         y = np.sqrt(x)
     assert tape.gradient(y, x).item() == np.inf
+
+
+def test_cotangents_that_nobody_wants_are_not_computed() -> None:
+    asked = []
+
+    def vjp(xs, y, g):
+        return (lambda: asked.append("x") or g * xs[1]), (lambda: asked.append("y") or g * xs[0])
+
+    product = Op("product", np.multiply, OPS["multiply"].infer, vjp=vjp)
+    x, y = jd.Variable([1.0, 2.0]), jd.Variable([3.0, 4.0])
+    with jd.GradientTape(persistent=True) as tape:
+        z = product(x, y)
+        w = product(x, np.array([3.0, 4.0]))
+    assert tape.gradient(z, y).tolist() == [1.0, 2.0]
+    assert asked == ["y"]
+    assert tape.gradient(w, x).tolist() == [3.0, 4.0]
+    assert asked == ["y", "x"]
+    with jd.ForwardAccumulator(x, [1.0, 0.0]) as accumulator:
+        z = product(x, y)
+    assert accumulator.jvp(z).tolist() == [3.0, 0.0]
+    assert asked == ["y", "x", "x"]
 
 
 def test_compiled_functions_are_one_step() -> None:
