@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Case:
-    """The value and gradient of a scalar loss.
+    """The value and gradient of a scalar loss, or value and Jacobian of a function that contenders have calls for.
 
     Parameters
     ----------
@@ -51,7 +51,9 @@ def check(case: Case, contender: str, result: tuple[Any, Any]) -> None:
     wanted_value, wanted = case.by_hand(*case.args)
     if len(case.argnums) == 1:
         gradient, wanted = (gradient,), (wanted,)
-    _compare(f"{case.name}: {contender}: value", np.float64(value), np.float64(wanted_value))
+    if np.ndim(wanted_value) == 0:
+        value, wanted_value = np.float64(value), np.float64(wanted_value)
+    _compare(f"{case.name}: {contender}: value", value, wanted_value)
     for i, got, expected in zip(case.argnums, gradient, wanted, strict=True):
         _compare(f"{case.name}: {contender}: gradient by argument {i}", got, expected)
 
