@@ -25,7 +25,7 @@ class Contender:
     package : str
         What must be installed.
     prepare : callable
-        Builds the call for a case.
+        Builds the call for a case; None leaves it out, unless the case has one of its own.
     before : callable
         Runs before each round of timing, outside of it.
     after : callable
@@ -34,7 +34,7 @@ class Contender:
 
     name: str
     package: str
-    prepare: Callable[[Case], Call]
+    prepare: Callable[[Case], Call | None]
     before: Callable[[], None] = lambda: None
     after: Callable[[Any], tuple[Any, Any]] = lambda result: result
 
@@ -130,5 +130,9 @@ CONTENDERS = (
     Contender("torch", "torch", _torch, before=_torch_threads(None)),
     Contender("torch 1 thread", "torch", _torch, before=_torch_threads(1)),
     Contender("autograd", "autograd", _autograd),
+    # Eager tapes, in the cases that are about those.
+    Contender("tensorflow", "tensorflow", lambda case: None),
+    Contender("mygrad", "mygrad", lambda case: None),
+    Contender("numpy forward", "numpy", lambda case: None),
     BY_HAND,
 )
