@@ -9,7 +9,7 @@ import numpy as np
 import optree
 from optree import PyTreeSpec
 
-from jitdiff.errors import ArgumentError, ArgumentTypeError, AxisError, ShapeError
+from jitdiff.errors import ArgumentError, ArgumentTypeError, AxisError, ShapeError, TracingError
 from jitdiff.frontend.trace import result_atom
 from jitdiff.frontend.trees import NAMESPACE, flatten, leaf_names, unflatten
 from jitdiff.ir import Block, Builder, Dim, Node, Shape, Value, outs_of, reads_of, type_of
@@ -19,6 +19,7 @@ from jitdiff.ops import Handle, Tracer, control, lift
 from jitdiff.ops.axes import shape_of
 from jitdiff.ops.replay import Env, run, value_of
 from jitdiff.ops.shape import broadcast, moveaxis
+from jitdiff.ops.tracer import builder_now
 
 Axis = int | None
 
@@ -228,6 +229,7 @@ def _program(
         tree = f(*args, **kwargs)
         leaves, spec = flatten(tree)
         found[:] = [spec, out_axes.of_result(tree)]
+        _require_no_changes(name)
         return [Tracer(result_atom(leaf, name, caller())) for leaf in leaves]
 
     types = [
@@ -235,6 +237,16 @@ def _program(
     ]
     program = control.block_of(flat, types)
     return program, found[0], found[1]
+
+
+def _require_no_changes(name: str) -> None:
+    """Raise if the function that is being traced has changed an array around it: slices have no order."""
+    for cell, _ in builder_now().changes.values():
+        raise TracingError(
+            f"vmap: {name} changes {cell.type} in place, which is the same for all slices",
+            where=describe(caller()),
+            hint="copy it in there, or go through the slices in order with jitdiff.scan or jitdiff.fori_loop",
+        )
 
 
 def _dependents(program: Block) -> set[Any]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jitdiff as jd
-from jitdiff.errors import ArgumentError, ArgumentTypeError, AxisError, ShapeError
+from jitdiff.errors import ArgumentError, ArgumentTypeError, AxisError, ShapeError, TracingError
 from jitdiff.ir import For
 
 A = np.random.default_rng(1).normal(size=(4, 3))
@@ -245,6 +245,31 @@ def test_loops_and_branches_for_each_slice() -> None:
     np.testing.assert_allclose(jd.vmap(jd.grad(root))(a), 0.5 / np.sqrt(a), rtol=1e-8)
     sign = jd.compile(lambda x: jd.cond(x > 0, lambda: x * x, lambda: -x))
     np.testing.assert_allclose(jd.vmap(jd.grad(sign))(np.array([2.0, -3.0])), [4.0, -1.0])
+
+
+def test_slices_may_be_changed_in_place() -> None:
+    @jd.compile
+    def f(x):
+        y = np.zeros_like(x)
+        y[0] = x[0]
+        y[1:] += x[1:] ** 2
+        x[0] = 7.0
+        return y + x
+
+    before = A.copy()
+    want = A + np.concatenate([7.0 + 0 * A[:, :1], A[:, 1:] ** 2], 1)
+    np.testing.assert_allclose(jd.vmap(f)(A), want, rtol=1e-14)
+    np.testing.assert_array_equal(A, before)
+    np.testing.assert_allclose(jd.vmap(jd.jacobian(f))(A)[1], np.diag([1.0, *(1 + 2 * A[1, 1:])]), rtol=1e-14)
+
+
+def test_what_is_around_the_slices_cannot_be_changed() -> None:
+    def f(x, total):
+        total[0] += x[0]
+        return total * 1.0
+
+    with pytest.raises(TracingError, match=r"vmap: f changes f64\[2\] in place, which is the same for all slices"):
+        jd.vmap(jd.compile(f), in_axes=(0, None))(A, np.zeros(2))
 
 
 def test_plain_functions_may_do_anything() -> None:
