@@ -97,7 +97,7 @@ class MissingAttributeError(JitdiffError, AttributeError):
     """An attribute or method of NumPy's arrays that jitdiff's do not have."""
 
 
-class TapeError(JitdiffError, RuntimeError):
+class TapeError(JitdiffError, RuntimeError, ValueError):
     """A tape was used in a way its life does not allow, such as a second ``gradient`` on a used tape."""
 
 

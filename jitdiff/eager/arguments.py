@@ -6,6 +6,7 @@ import enum
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import optree
 
 from jitdiff.eager.backward import fitted
@@ -137,7 +138,10 @@ def output_gradients_for(target: Any, targets: Sequence[Any], given: Any, name: 
 
 def _matched(target: Any, targets: Sequence[Any], given: Any, name: str) -> Sequence[Any]:
     if isinstance(target, Handle):
-        return [given]
+        # TensorFlow code gives a list of one, too.
+        one = given[0] if isinstance(given, list | tuple) and len(given) == 1 else None
+        fits = isinstance(one, EagerHandle | Tracer | np.ndarray) and one.shape == target.shape  # type: ignore[attr-defined]
+        return [one if fits else given]
     if type(target) in (list, tuple) and type(given) in (list, tuple):
         given = type(target)(given)
     return nested_as(target, given, name)

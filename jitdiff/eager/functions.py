@@ -179,6 +179,9 @@ def _sources(f: Callable[..., Any], params: Params, args: Sequence[Any]) -> list
     """Return the positions to differentiate by, each with what stands there, never the same object twice."""
     found: list[tuple[int, Any]] = []
     for k in _positions(f, params, args):
+        if any(k == position for position, _ in found):
+            found.append(next(pair for pair in found if pair[0] == k))
+            continue
         x = args[k]
         if not isinstance(x, Variable) or any(x is other for _, other in found):
             x = copied(x) if isinstance(x, Tracer) else fresh(convert(x))
@@ -222,12 +225,12 @@ def _positions(f: Callable[..., Any], params: Params, args: Sequence[Any]) -> li
             f"params must be all strings or all integers; got {list(params)}.", where=describe(caller())
         )
     for k, name in zip(positions, params, strict=True):
-        if not 0 <= k < len(args):
+        if not -len(args) <= k < len(args):
             raise ArgumentError(
                 f"params has {name!r}, but {_name(f)} was called with {len(args)} positional arguments",
                 where=describe(caller()),
             )
-    return positions
+    return [k % len(args) for k in positions]
 
 
 def _parameter_names(f: Callable[..., Any]) -> list[str]:

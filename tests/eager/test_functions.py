@@ -40,6 +40,12 @@ def test_params_by_name_or_position(params) -> None:
     assert numbers(jd.gradients_function(f, ["y", "x"])(3.0, 2.0)) == [9.0, 12.0]
 
 
+def test_params_may_repeat_and_count_from_the_end() -> None:
+    assert numbers(jd.gradients_function(f, [1, 1])(3.0, 2.0)) == [9.0, 9.0]
+    assert numbers(jd.gradients_function(f, [-1, 0])(3.0, 2.0)) == [9.0, 12.0]
+    assert numbers(jd.gradients_function(f, [])(3.0, 2.0)) == []
+
+
 def test_arguments_of_any_kind() -> None:
     g = jd.gradients_function(lambda x, y: np.sum(x * y))
     for x in ([1.0, 2.0], np.array([1.0, 2.0]), jd.constant([1.0, 2.0]), jd.Variable([1.0, 2.0])):

@@ -223,6 +223,17 @@ def test_output_gradients_weigh_the_targets() -> None:
     assert tape.gradient({"y": y, "z": z}, x, output_gradients={"y": np.zeros(3), "z": None}).tolist() == [1.0] * 3
 
 
+def test_output_gradients_may_be_a_list_of_one_for_one_target() -> None:
+    x = jd.Variable([1.0, 2.0])
+    with jd.GradientTape(persistent=True) as tape:
+        y, z = x * x, np.sum(x)
+    for one in (jd.constant([1.0, 10.0]), np.array([1.0, 10.0])):
+        assert tape.gradient(y, x, output_gradients=[one]).tolist() == [2.0, 40.0]
+    assert tape.gradient(z, x, output_gradients=[jd.constant(3.0)]).tolist() == [3.0, 3.0]
+    with pytest.raises(ValueError, match=r"has shape \(1, 3\), its target has \(2,\)"):
+        tape.gradient(y, x, output_gradients=[np.ones(3)])
+
+
 def test_output_gradients_of_the_wrong_shape_or_count() -> None:
     x = jd.Variable([1.0, 2.0, 3.0])
     with jd.GradientTape(persistent=True) as tape:
