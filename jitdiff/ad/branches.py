@@ -16,6 +16,7 @@ from jitdiff.ir.builder import building
 from jitdiff.ops import OPS, Tracer, lift
 from jitdiff.ops.replay import Env, value_of
 from jitdiff.ops.tracer import builder_now
+from jitdiff.passes import dce
 
 
 def pull_if(region: Region, node: If, cotangents: Cotangents) -> None:
@@ -91,7 +92,7 @@ def _giving(region: Region, node: If, arms: Sequence[_Arm]) -> tuple[If, list[li
         saved: dict[int, Atom] = dict(zip(places_of_arm, found[len(arm.ends) :], strict=True))
         with building(builder):
             more = [saved[k] if k in saved else lift(zeros(out)) for k, out in enumerate(outs)]
-            blocks.append(builder.finish([*found[: len(arm.ends)], *more]))
+            blocks.append(dce(builder.finish([*found[: len(arm.ends)], *more])))
     changed = replace(node, then=blocks[0], orelse=blocks[1], outs=(*node.outs, *outs))
     region.change(changed)
     return changed, [[outs[k] for k in of_arm] for of_arm in places]

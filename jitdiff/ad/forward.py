@@ -190,9 +190,11 @@ def _push_loop(node: For | While, env: Env, moving: Tangents) -> None:
 
     if isinstance(node, For):
         trips = value_of(node.trip, env)
-        carries, histories = control.fori(trips, step, [*start, *dots], rows_of(node, env))
+        carries, histories = control.fori(trips, step, [*start, *dots], rows_of(node, env), node.restart)
     else:
-        carries, histories, trips = control.while_(lambda *c: _condition(node, env, c[:n]), step, [*start, *dots])
+        carries, histories, trips = control.while_(
+            lambda *c: _condition(node, env, c[:n]), step, [*start, *dots], node.restart
+        )
         if node.count is not None:
             env[node.count] = trips
     env.update(zip(node.outs, carries, strict=False))

@@ -19,6 +19,7 @@ from jitdiff.ops import Tracer, control, lift
 from jitdiff.ops.gather import gather
 from jitdiff.ops.replay import Env, value_of
 from jitdiff.ops.tracer import builder_now
+from jitdiff.passes import dce
 
 
 def pull_loop(region: Region, node: For | While, cotangents: Cotangents) -> None:
@@ -30,7 +31,7 @@ def pull_loop(region: Region, node: For | While, cotangents: Cotangents) -> None
         return
     moving = _active_carries(node, region.active)
     back = _Backwards(region, node, free, moving, hs)
-    piece = region.piece(back.block, [*gs, *hs], [back.index], back.carries, trips_of(node))
+    piece = region.piece(back.block, [*gs, *hs], [back.index], back.carries, trips_of(node), node.restart)
     node, saved = _saving(region, node, back, piece)
     trip = node.trip if isinstance(node, For) else _count(node)
     body = _reading(piece, back, trip, saved)
@@ -38,7 +39,7 @@ def pull_loop(region: Region, node: For | While, cotangents: Cotangents) -> None
     init = tuple(map(lift, [*carried, *map(zeros, free)]))
     outs = tuple(Value(a.type) for a in init)
     here = builder_now()
-    here.append(For(trip, init, body, outs, (), here.loc))
+    here.append(For(trip, init, body, outs, (), here.loc, restart=node.restart))
     started = [a for a, m in zip(node.init, moving, strict=True) if m]
     for atom, g in zip([*started, *free], outs, strict=True):
         cotangents.add(atom, Tracer(g))
@@ -122,7 +123,7 @@ def _saving(
         rows = more["size"] = source.root.size_of(_count(node), "trips")
     new = [Value(v.type.with_shape((rows, *v.shape)), v.name) for v in missing]
     with building(builder):
-        body = builder.finish(piece.forward(builder, env, [*back.ends, *missing]))
+        body = dce(builder.finish(piece.forward(builder, env, [*back.ends, *missing])))
     changed = replace(node, body=body, stacked=(*node.stacked, *new), **more)
     region.change(changed)
     return changed, saved | dict(zip(missing, new, strict=True))

@@ -93,6 +93,7 @@ class Region:
         shared: Sequence[Value] = (),
         given: Sequence[Value] = (),
         trips: int = 1,
+        restart: bool = False,
     ) -> Piece:
         """Return a block of the adjoint, taken apart.
 
@@ -106,6 +107,8 @@ class Region:
             Parameters that both the forward pass and the adjoint know, as the index of a loop.
         given : sequence of Value
             Parameters that the adjoint knows only if the forward pass saves them. The others are cotangents.
+        restart : bool
+            Whether those are all that may be saved.
         """
         made = {*shared, *given}
         unknown = {g.atom for g in gs if g is not None}
@@ -128,7 +131,7 @@ class Region:
             if value.shape and is_known(value) and value not in made and not self.around.builder.sees(value):
                 # An array of the loop around: that loop can save it, once for all trips of this one.
                 prices.setdefault(value, _LENT * price_of_saving(value.type) / trips)
-        choice = choose(again, prices, needed)
+        choice = choose(again, prices, needed, restart)
         return Piece(
             primal=tuple(primal),
             saved=tuple(v for v in choice.saved if v in made),

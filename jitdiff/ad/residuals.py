@@ -65,7 +65,9 @@ class Choice:
     again: frozenset[Node]
 
 
-def choose(nodes: Sequence[Node], given: Mapping[Value, float], needed: Collection[Value]) -> Choice:
+def choose(
+    nodes: Sequence[Node], given: Mapping[Value, float], needed: Collection[Value], restart: bool = False
+) -> Choice:
     """Return the cheapest choice of what to save.
 
     Parameters
@@ -76,6 +78,8 @@ def choose(nodes: Sequence[Node], given: Mapping[Value, float], needed: Collecti
         Values that only the forward pass has, each with the price of saving it.
     needed : collection of Value
         What the adjoint reads, given or made by `nodes`.
+    restart : bool
+        Whether only given values may be saved.
     """
     network = Network()
     values = list(given)
@@ -91,7 +95,7 @@ def choose(nodes: Sequence[Node], given: Mapping[Value, float], needed: Collecti
         for out in outs_of(node):
             values.append(out)
             network.edge(node, (out, "made"), INFINITE)
-            lasting = inside.isdisjoint(s for n in out.shape if isinstance(n, Dim) for s in n.symbols)
+            lasting = not restart and inside.isdisjoint(s for n in out.shape if isinstance(n, Dim) for s in n.symbols)
             network.edge((out, "made"), (out, "known"), price_of_saving(out.type) if lasting else INFINITE)
     for value in needed:
         network.edge((value, "known"), "needed", INFINITE)

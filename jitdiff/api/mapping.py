@@ -100,7 +100,7 @@ def _declare_positional(mapped: Callable[..., Any], f: Callable[..., Any], in_ax
     mapped.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
 
 
-def map(f: Callable[[Any], Any], xs: Any) -> Any:
+def map(f: Callable[[Any], Any], xs: Any, *, checkpoint: int | str | None = None) -> Any:
     """Return the results of `f` on the rows of `xs`, stacked along a new first axis.
 
     Parameters
@@ -109,6 +109,8 @@ def map(f: Callable[[Any], Any], xs: Any) -> Any:
         Function of one row. Of a compiled function, and inside one, the rows are gone through by a native loop.
     xs : tree of arrays
         What to go through, along the first axis of each array.
+    checkpoint : int or "sqrt", optional
+        As for `fori_loop`.
 
     Examples
     --------
@@ -117,13 +119,13 @@ def map(f: Callable[[Any], Any], xs: Any) -> Any:
     >>> jd.map(np.sum, np.ones((2, 3)))
     array([3., 3.])
     """
-    if (compiled := derived(f, _over_rows)) is not None:
+    if (compiled := derived(f, _over_rows, checkpoint=checkpoint)) is not None:
         return compiled(xs)
-    return frontend.map(f, xs)
+    return frontend.map(f, xs, checkpoint=checkpoint)
 
 
-def _over_rows(f: Callable[..., Any]) -> Callable[..., Any]:
+def _over_rows(f: Callable[..., Any], checkpoint: int | str | None) -> Callable[..., Any]:
     def mapped(xs: Any) -> Any:
-        return frontend.map(f, xs)
+        return frontend.map(f, xs, checkpoint=checkpoint)
 
     return derived_of(mapped, f, "map", same_signature=False)

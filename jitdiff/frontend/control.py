@@ -13,7 +13,8 @@ from jitdiff.frontend.trees import flatten, leaf_names, unflatten
 from jitdiff.ir import ArrayType, Builder, Dim, Value, type_of
 from jitdiff.ir.builder import building, current_builder
 from jitdiff.ir.location import caller, describe
-from jitdiff.ops import Tracer, control, lift
+from jitdiff.ops import Tracer, control, lift, segments
+from jitdiff.ops.segments import Checkpoint
 
 
 def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any) -> Any:
@@ -97,7 +98,9 @@ def _check_branches(specs: Sequence[PyTreeSpec], types: Sequence[Sequence[ArrayT
             )
 
 
-def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init: Any) -> Any:
+def fori_loop(
+    lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init: Any, *, checkpoint: Checkpoint = None
+) -> Any:
     """Return the carry after ``carry = body_fun(i, carry)`` for i from `lower` up to `upper`, from `init` on.
 
     Parameters
@@ -108,6 +111,11 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init:
         One iteration. It keeps the structure, shapes and dtypes of the carry.
     init : tree
         The first carry.
+    checkpoint : int or "sqrt", optional
+        Save the carry each so many iterations only, for the gradient to run the iterations in between anew, which takes
+        one more forward pass. With k, the gradient of n iterations holds n / k carries and what k iterations save;
+        with "sqrt", which takes the root of n for k, both grow as the root of n. Tapes keep every operation all the
+        same: there use `checkpoint`.
 
     Raises
     ------
@@ -128,11 +136,17 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init:
             _kept("fori_loop", carry, spec, carries)
         return carry
     step = _body("fori_loop", spec, lambda i, *c: body_fun(i if _is_zero(lower) else i + lower, unflatten(spec, c)))
-    outs, _ = control.fori(upper if _is_zero(lower) else upper - lower, step, carries)
+    trip = upper if _is_zero(lower) else upper - lower
+    if checkpoint is not None:
+        outs, _, _ = segments.fori(trip, step, carries, checkpoint)
+    else:
+        outs, _ = control.fori(trip, step, carries)
     return unflatten(spec, outs)
 
 
-def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init: Any) -> Any:
+def while_loop(
+    cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init: Any, *, checkpoint: Checkpoint = None
+) -> Any:
     """Return the first carry for which ``cond_fun(carry)`` is false, from `init` on by ``carry = body_fun(carry)``.
 
     Parameters
@@ -143,6 +157,9 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
         One iteration. It keeps the structure, shapes and dtypes of the carry.
     init : tree
         The first carry.
+    checkpoint : int or "sqrt", optional
+        As for `fori_loop`. Since nobody knows the number n of iterations, "sqrt" makes each segment one iteration longer
+        than the one before, so that their number and the length of the last are about the root of 2 n.
 
     Raises
     ------
@@ -163,7 +180,10 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
             _kept("while_loop", carry, spec, carries)
         return carry
     step = _body("while_loop", spec, lambda *c: body_fun(unflatten(spec, c)))
-    outs, _, _ = control.while_(lambda *c: cond_fun(unflatten(spec, c)), step, carries)
+    if checkpoint is not None:
+        outs = segments.while_(lambda *c: cond_fun(unflatten(spec, c)), step, carries, checkpoint)
+    else:
+        outs, _, _ = control.while_(lambda *c: cond_fun(unflatten(spec, c)), step, carries)
     return unflatten(spec, outs)
 
 
@@ -173,6 +193,8 @@ def scan(
     xs: Any = None,
     length: int | None = None,
     reverse: bool = False,
+    *,
+    checkpoint: Checkpoint = None,
 ) -> tuple[Any, Any]:
     """Run ``carry, y = f(carry, x)`` over the rows of `xs`, from `init` on.
 
@@ -188,6 +210,8 @@ def scan(
         Number of steps, needed where `xs` is None.
     reverse : bool
         Go through the rows from the last to the first; the results stand in the order of `xs` all the same.
+    checkpoint : int or "sqrt", optional
+        As for `fori_loop`.
 
     Returns
     -------
@@ -222,13 +246,16 @@ def scan(
         outputs[:] = [y_spec]
         return [*_kept("scan", carry, spec, c), *ys]
 
-    outs, stacked = control.fori(size, step, carries)
+    if checkpoint is not None:
+        outs, stacked, _ = segments.fori(int(size), step, carries, checkpoint)
+    else:
+        outs, stacked = control.fori(size, step, carries)
     if reverse:
         stacked = [np.flip(s, 0) for s in stacked]
     return unflatten(spec, outs), unflatten(outputs[0], stacked)
 
 
-def map(f: Callable[[Any], Any], xs: Any) -> Any:
+def map(f: Callable[[Any], Any], xs: Any, *, checkpoint: Checkpoint = None) -> Any:
     """Return the results of `f` on the rows of `xs`, stacked along a new first axis.
 
     Parameters
@@ -237,6 +264,8 @@ def map(f: Callable[[Any], Any], xs: Any) -> Any:
         Function of one row.
     xs : tree of arrays
         What to go through, along the first axis of each array.
+    checkpoint : int or "sqrt", optional
+        As for `fori_loop`.
 
     Examples
     --------
@@ -245,7 +274,7 @@ def map(f: Callable[[Any], Any], xs: Any) -> Any:
     >>> jd.map(np.sum, np.ones((2, 3)))
     array([3., 3.])
     """
-    return scan(lambda _, x: (None, f(x)), None, xs)[1]
+    return scan(lambda _, x: (None, f(x)), None, xs, checkpoint=checkpoint)[1]
 
 
 def _scan_eagerly(

@@ -139,7 +139,8 @@ class For:
     ``body.params`` is the index and one value per carry; ``body.results`` is the next carries, then the
     values of this iteration that ``stacked`` collects along a new leading axis. That is as long as there are trips,
     or longer: rows after the last trip have no meaning. ``size`` is the symbol for that length which this node gives
-    its value, if it does.
+    its value, if it does. ``restart`` says that the adjoint runs the body anew from the carries alone, and that no pass
+    moves work out of it.
     """
 
     trip: Atom
@@ -149,6 +150,7 @@ class For:
     stacked: tuple[Value, ...] = ()
     loc: Location | None = None
     size: Dim | None = None
+    restart: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,7 +159,7 @@ class While:
 
     ``cond.params`` and ``body.params`` are the carries. ``stacked`` collects values of each iteration as in `For`;
     its leading size is the symbol ``size``, whose value is ``count``, the number of iterations made (an i64 scalar;
-    None if nobody asks).
+    None if nobody asks). ``restart`` is as in `For`.
     """
 
     cond: Block
@@ -168,6 +170,7 @@ class While:
     count: Value | None = None
     loc: Location | None = None
     size: Dim | None = None
+    restart: bool = False
 
 
 Node = Apply | If | For | While

@@ -107,7 +107,8 @@ def _body(block: Block, names: Namer, depth: int) -> Iterator[str]:
                 carried = ", ".join(
                     f"{names(c)}: {c.type} = {_atom(a, names)}" for c, a in zip(carries, init, strict=True)
                 )
-                head = f"for {names(index, 'i')} in range({_atom(trip, names)}) carrying ({carried}):"
+                again = " restarting" * node.restart
+                head = f"for {names(index, 'i')} in range({_atom(trip, names)}){again} carrying ({carried}):"
                 yield _line(depth, f"{typed(outs_of(node))} = {head}", loc)
                 yield from _body(body, names, depth + 1)
                 split = len(body.results) - len(stacked)
@@ -117,7 +118,9 @@ def _body(block: Block, names: Namer, depth: int) -> Iterator[str]:
                 carried = ", ".join(
                     f"{names(c)}: {c.type} = {_atom(a, names)}" for c, a in zip(cond.params, init, strict=True)
                 )
-                yield _line(depth, f"{typed(outs_of(node))} = while carrying ({carried}):", loc)
+                yield _line(
+                    depth, f"{typed(outs_of(node))} = while{' restarting' * node.restart} carrying ({carried}):", loc
+                )
                 yield from _body(cond, names, depth + 1)
                 yield _line(depth + 1, f"while {atoms(cond.results)}", None)
                 renamed = ", ".join(

@@ -99,20 +99,23 @@ def _rebound(cells: Sequence[Tracer], outs: Sequence[Value]) -> list[Any]:
     return [Tracer(o) for o in outs[:rest]]
 
 
-def fori(trip: Any, body: Function, init: Sequence[Any], size: int | Dim | None = None) -> tuple[list[Any], list[Any]]:
+def fori(
+    trip: Any, body: Function, init: Sequence[Any], size: int | Dim | None = None, restart: bool = False
+) -> tuple[list[Any], list[Any]]:
     """Append a For: ``body(i, *carries)`` gives the next carries, then the values of this iteration to stack.
 
     Returns
     -------
     tuple
         The final carries, and the stacked values, with a new leading axis of length `size` (if not given, of `trip`).
+        What `restart` means is written at `For`.
 
     Raises
     ------
     TracingError
         If a carry changes its shape or its dtype.
     """
-    carries, stacked, _ = fori_with_lasts(trip, body, init, list, size)
+    carries, stacked, _ = fori_with_lasts(trip, body, init, list, size, restart)
     return carries, stacked
 
 
@@ -122,6 +125,7 @@ def fori_with_lasts(
     init: Sequence[Any],
     lasts: Callable[[], Sequence[Any]],
     size: int | Dim | None = None,
+    restart: bool = False,
 ) -> tuple[list[Any], list[Any], list[Any]]:
     """Append a For as `fori` does, for a body that also leaves values behind that no iteration reads.
 
@@ -148,12 +152,14 @@ def fori_with_lasts(
     outs = tuple(Value(p.type) for p in params)
     stacked = tuple(Value(ArrayType(r.type.dtype, (rows, *r.type.shape))) for r in each)
     start = (*loop.start(), *(lift(_zeros(v.type)) for v in behind))
-    outer.append(For(count, start, block, outs, stacked, outer.loc or caller(), own_size(outer, count, rows)))
+    outer.append(For(count, start, block, outs, stacked, outer.loc or caller(), own_size(outer, count, rows), restart))
     final = _rebound(loop.cells, outs[: len(outs) - len(behind)])
     return final, [Tracer(s) for s in stacked], [Tracer(o) for o in outs[len(outs) - len(behind) :]]
 
 
-def while_(condition: Callable[..., Any], body: Function, init: Sequence[Any]) -> tuple[list[Any], list[Any], Any]:
+def while_(
+    condition: Callable[..., Any], body: Function, init: Sequence[Any], restart: bool = False
+) -> tuple[list[Any], list[Any], Any]:
     """Append a While: ``condition(*carries)`` gives a boolean scalar, ``body(*carries)`` the next carries and then the
     values of this iteration to stack.
 
@@ -178,7 +184,9 @@ def while_(condition: Callable[..., Any], body: Function, init: Sequence[Any]) -
     stacked = tuple(Value(ArrayType(r.type.dtype, (size, *r.type.shape))) for r in each)
     count = Value(INDEX, str(size))
     outer.root.name_size(count, size)
-    outer.append(While(test.finish([verdict]), block, loop.start(), outs, stacked, count, outer.loc or caller(), size))
+    outer.append(
+        While(test.finish([verdict]), block, loop.start(), outs, stacked, count, outer.loc or caller(), size, restart)
+    )
     return _rebound(loop.cells, outs), [Tracer(s) for s in stacked], Tracer(count)
 
 

@@ -140,7 +140,9 @@ def _step(node: Node, env: Env) -> None:
             start = [value_of(a, env) for a in init]
             count = value_of(trip, env)
             if current_builder() is not None:
-                carries, histories = control.fori(count, lambda *p: inner(body, p, env), start, rows_of(node, env))
+                carries, histories = control.fori(
+                    count, lambda *p: inner(body, p, env), start, rows_of(node, env), node.restart
+                )
             else:
                 carries, histories = _loop(node, int(count), start, env)
             env.update(zip(outs, carries, strict=True))
@@ -150,7 +152,7 @@ def _step(node: Node, env: Env) -> None:
             start = [value_of(a, env) for a in init]
             if current_builder() is not None:
                 carries, histories, made = control.while_(
-                    lambda *c: inner(cond, c, env)[0], lambda *c: inner(body, c, env), start
+                    lambda *c: inner(cond, c, env)[0], lambda *c: inner(body, c, env), start, node.restart
                 )
             else:
                 carries, histories, made = _run_while(node, start, env)

@@ -26,12 +26,12 @@ from jitdiff.ops.emission import Call
 def hoist(block: Block) -> Block:
     """Move operations of loop bodies that read nothing of the loop to before it, outwards as far as they go.
 
-    An operation that may fail stays where the loop might make no trip at all.
+    A loop marked `restart` keeps its own. An operation that may fail stays where the loop might make no trip at all.
     """
     nodes: list[Node] = []
     for old in block.nodes:
         node = with_blocks(old, tuple(map(hoist, blocks_of(old))))
-        if isinstance(node, For | While):
+        if isinstance(node, For | While) and not node.restart:
             moved, body = _split(node.body, sure=_runs(node))
             nodes += [*moved, replace(node, body=body)]
         else:
