@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         Tensor,
         UnconnectedGradients,
         Variable,
+        checkpoint,
         constant,
         custom_gradient,
         custom_jvp,
@@ -61,7 +62,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "jitdiff.api": "Compiled check_grads compile grad hessian hvp jacfwd jacobian jacrev jvp map "
     "stop_gradient value_and_grad vjp vmap",
-    "jitdiff.eager": "ForwardAccumulator GradientTape Tensor UnconnectedGradients Variable constant "
+    "jitdiff.eager": "ForwardAccumulator GradientTape Tensor UnconnectedGradients Variable checkpoint constant "
     "custom_gradient custom_jvp custom_vjp grad_pass_through gradients_function implicit_gradients "
     "implicit_value_and_gradients make_vjp recompute_grad value_and_gradients_function",
     "jitdiff.frontend": "cond fori_loop scan while_loop",
@@ -81,6 +82,7 @@ __all__ = [
     "Variable",
     "cache",
     "check_grads",
+    "checkpoint",
     "compile",
     "cond",
     "config",

@@ -1,8 +1,9 @@
 """Differentiation of code as it runs: Tensors, Variables, tapes, and transforms of plain functions."""
 
 from jitdiff.eager.arguments import UnconnectedGradients
+from jitdiff.eager.checkpoint import checkpoint, recompute_grad
 from jitdiff.eager.convert import constant, convert
-from jitdiff.eager.custom import custom_gradient, grad_pass_through, recompute_grad
+from jitdiff.eager.custom import custom_gradient, grad_pass_through
 from jitdiff.eager.forward import ForwardAccumulator
 from jitdiff.eager.functions import (
     gradients_function,
@@ -26,6 +27,7 @@ __all__ = [
     "Tensor",
     "UnconnectedGradients",
     "Variable",
+    "checkpoint",
     "constant",
     "convert",
     "custom_gradient",

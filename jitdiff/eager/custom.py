@@ -7,12 +7,9 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from jitdiff.eager.backward import backward
 from jitdiff.eager.calls import Call, Result
-from jitdiff.eager.convert import convert
 from jitdiff.eager.linked import is_followed, link, link_traced
-from jitdiff.eager.recorder import Recorder, active, recording, started
-from jitdiff.eager.tensor import fresh
+from jitdiff.eager.recorder import Recorder, started
 from jitdiff.eager.variable import Variable, in_order
 from jitdiff.errors import ArgumentError, ArgumentTypeError
 from jitdiff.ir.location import caller, describe
@@ -99,50 +96,6 @@ def _gradients(found: Any, count: int) -> list[Any]:
             f"custom_gradient function expected to return {count} gradients, but returned {len(leaves)} instead."
         )
     return leaves
-
-
-def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `f` computed anew when its gradient is taken, so that tapes need not keep its intermediate values.
-
-    Examples
-    --------
-    >>> from jitdiff import GradientTape, Variable
-    >>> x = Variable(2.0)
-    >>> with GradientTape() as tape:
-    ...     y = recompute_grad(lambda x: x * x * x)(x)
-    >>> float(tape.gradient(y, x))
-    12.0
-    """
-
-    @functools.wraps(f)
-    def call_f(*args: Any, **kwargs: Any) -> Any:
-        call = Call(args)
-        if call.traced:
-            return f(*args, **kwargs)
-        watcher = Recorder(takes_variables=True)
-        with recording([watcher]):
-            y = f(*call.with_operands(call.handles), **kwargs)
-        variables = in_order(watcher.variables)
-        for v in variables:
-            v.read()
-        operands = [*call.handles, *variables]
-        if not is_followed(operands):
-            return y
-        result = Result(y)
-
-        def pull(gs: list[Any]) -> list[Any]:
-            again = Recorder(takes_variables=True)
-            inputs = list(map(fresh, call.handles))
-            for x in inputs:
-                again.watch(x)
-            outer = list(active())
-            with started(again):
-                outs = [convert(out) for out in Result(f(*call.with_operands(inputs), **kwargs)).leaves]
-            return list(backward(again, outs, gs, [*inputs, *variables], outer))
-
-        return result.nested(link(getattr(f, "__name__", "recompute"), operands, result.leaves, pull))
-
-    return call_f
 
 
 def grad_pass_through(f: Callable[..., Any]) -> Callable[..., Any]:

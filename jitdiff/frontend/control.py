@@ -158,8 +158,8 @@ def while_loop(
     init : tree
         The first carry.
     checkpoint : int or "sqrt", optional
-        As for `fori_loop`. Since nobody knows the number n of iterations, "sqrt" makes each segment one iteration longer
-        than the one before, so that their number and the length of the last are about the root of 2 n.
+        As for `fori_loop`. Since nobody knows the number n of iterations, "sqrt" makes each segment one iteration
+        longer than the one before, so that their number and the length of the last are about the root of 2 n.
 
     Raises
     ------
