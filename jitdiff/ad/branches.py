@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
-from jitdiff.ad.region import Piece, Region, zeros
+from jitdiff.ad.region import Cotangent, Piece, Region, zeros
 from jitdiff.ad.walk import Cotangents
 from jitdiff.ir import Apply, ArrayType, Atom, Block, Builder, If, Node, Value, free_values
 from jitdiff.ir.builder import building
@@ -25,14 +24,15 @@ def pull_if(region: Region, node: If, cotangents: Cotangents) -> None:
     free = [v for v in free_values(node.then, node.orelse) if v in region.active]
     if not free or all(g is None for g in gs):
         return
-    arms = [_Arm(region, block, gs, free) for block in (node.then, node.orelse)]
+    sums = [cotangents.get(v) for v in free]
+    arms = [_Arm(region, block, gs, free, sums) for block in (node.then, node.orelse)]
     node, outs = _giving(region, node, arms)
     blocks = [arm.reading(given) for arm, given in zip(arms, outs, strict=True)]
     here = builder_now()
     grads = tuple(Value(v.type) for v in free)
     here.append(If(node.pred, blocks[0], blocks[1], grads, here.loc))
     for v, g in zip(free, grads, strict=True):
-        cotangents.add(v, Tracer(g))
+        cotangents.put(v, Tracer(g))
 
 
 class _Arm:
@@ -40,22 +40,27 @@ class _Arm:
 
     Attributes
     ----------
-    ends : list of Atom
-        What the results of the arm are there.
     piece : Piece
         The block, taken apart.
     """
 
-    def __init__(self, region: Region, block: Block, gs: Sequence[Any | None], free: Sequence[Value]) -> None:
+    def __init__(
+        self,
+        region: Region,
+        block: Block,
+        gs: Sequence[Cotangent],
+        free: Sequence[Value],
+        sums: Sequence[Cotangent],
+    ) -> None:
         here = builder_now()
         builder = Builder((), parent=here)
         builder.loc = here.loc
         env: Env = {}
         with building(builder):
-            found = region.pull_block(block, env, gs, free, region.around)
-            self.ends = [lift(value_of(r, env)) for r in block.results]
+            found = region.pull_block(block, env, gs, free, sums, region.around)
+            ends = [lift(value_of(r, env)) for r in block.results]
             grads = [lift(zeros(v) if g is None else g) for v, g in zip(free, found, strict=True)]
-            self.piece: Piece = region.piece(builder.finish(grads), gs)
+        self.piece: Piece = region.piece(builder.finish(grads), ends, [*gs, *sums])
 
     def reading(self, given: Sequence[Value]) -> Block:
         """Return the arm of the adjoint, which reads what is saved from further results of the branch."""
@@ -88,11 +93,11 @@ def _giving(region: Region, node: If, arms: Sequence[_Arm]) -> tuple[If, list[li
     for arm, places_of_arm in zip(arms, places, strict=True):
         builder = Builder((), parent=region.source)
         builder.loc = node.loc
-        found = arm.piece.forward(builder, {}, [*arm.ends, *arm.piece.saved])
-        saved: dict[int, Atom] = dict(zip(places_of_arm, found[len(arm.ends) :], strict=True))
+        found = arm.piece.forward(builder, {}, [*arm.piece.ends, *arm.piece.saved])
+        saved: dict[int, Atom] = dict(zip(places_of_arm, found[len(arm.piece.ends) :], strict=True))
         with building(builder):
             more = [saved[k] if k in saved else lift(zeros(out)) for k, out in enumerate(outs)]
-            blocks.append(dce(builder.finish([*found[: len(arm.ends)], *more])))
+            blocks.append(dce(builder.finish([*found[: len(arm.piece.ends)], *more])))
     changed = replace(node, then=blocks[0], orelse=blocks[1], outs=(*node.outs, *outs))
     region.change(changed)
     return changed, [[outs[k] for k in of_arm] for of_arm in places]

@@ -31,17 +31,20 @@ def pull_loop(region: Region, node: For | While, cotangents: Cotangents) -> None
         return
     moving = _active_carries(node, region.active)
     back = _Backwards(region, node, free, moving, hs)
-    piece = region.piece(back.block, [*gs, *hs], [back.index], back.carries, trips_of(node), node.restart)
+    piece = region.piece(back.block, back.ends, hs, [back.index], back.carries, _number(region, node), node.restart)
     node, saved = _saving(region, node, back, piece)
     trip = node.trip if isinstance(node, For) else _count(node)
     body = _reading(piece, back, trip, saved)
     carried = [zeros(p) if g is None else g for p, g, m in zip(_carries(node), gs, moving, strict=True) if m]
-    init = tuple(map(lift, [*carried, *map(zeros, free)]))
+    sums = [zeros(v) if (g := cotangents.get(v)) is None else g for v in free]
+    init = tuple(map(lift, [*carried, *sums]))
     outs = tuple(Value(a.type) for a in init)
     here = builder_now()
     here.append(For(trip, init, body, outs, (), here.loc, restart=node.restart))
     started = [a for a, m in zip(node.init, moving, strict=True) if m]
-    for atom, g in zip([*started, *free], outs, strict=True):
+    for v, g in zip(free, outs[len(started) :], strict=True):
+        cotangents.put(v, Tracer(g))
+    for atom, g in zip(started, outs, strict=False):
         cotangents.add(atom, Tracer(g))
 
 
@@ -83,10 +86,8 @@ class _Backwards:
             results = [next(following) if m else None for m in moving]
             sums = list(following)
             results += [None if h is None else h[Tracer(self.index)] for h in hs]
-            found = region.pull_block(node.body, env, results, wrt, around)
-            entry = [zeros(v) if g is None else g for v, g in zip(wrt, found, strict=True)]
-            before = entry[: sum(moving)]
-            new = [*before, *(a + g for a, g in zip(sums, entry[len(before) :], strict=True))]
+            found = region.pull_block(node.body, env, results, wrt, [*[None] * sum(moving), *sums], around)
+            new = [zeros(v) if g is None else g for v, g in zip(wrt, found, strict=True)]
             self.ends = [lift(value_of(r, env)) for r in node.body.results]
             self.block = builder.finish(list(map(lift, new)))
 
@@ -101,7 +102,7 @@ def _saving(
     tuple
         The loop, and the stacked value that holds each saved one.
     """
-    stacks = dict(zip(back.ends[len(node.outs) :], node.stacked, strict=True))
+    stacks = dict(zip(piece.ends[len(node.outs) :], node.stacked, strict=True))
     saved = {v: stacks[v] for v in piece.saved if v in stacks}
     missing = [v for v in piece.saved if v not in saved]
     source = region.source
@@ -123,7 +124,7 @@ def _saving(
         rows = more["size"] = source.root.size_of(_count(node), "trips")
     new = [Value(v.type.with_shape((rows, *v.shape)), v.name) for v in missing]
     with building(builder):
-        body = dce(builder.finish(piece.forward(builder, env, [*back.ends, *missing])))
+        body = dce(builder.finish(piece.forward(builder, env, [*piece.ends, *missing])))
     changed = replace(node, body=body, stacked=(*node.stacked, *new), **more)
     region.change(changed)
     return changed, saved | dict(zip(missing, new, strict=True))
@@ -137,6 +138,12 @@ def _rows(region: Region, trip: Atom) -> int | Dim:
     """
     bound = region.around.bound(trip, region.source) if isinstance(trip, Value) and region.around.loops else None
     return control.trips_of(region.source, trip) if bound is None else bound
+
+
+def _number(region: Region, node: For | While) -> int:
+    """Return how many trips a loop makes at most, as far as that is known."""
+    rows = _rows(region, node.trip) if isinstance(node, For) else None
+    return max(rows, 1) if isinstance(rows, int) else trips_of(node)
 
 
 def _reading(piece: Piece, back: _Backwards, trip: Atom, saved: dict[Value, Value]) -> Block:

@@ -19,9 +19,11 @@ from jitdiff.ops import Tracer, lift
 from jitdiff.ops.ranges import Ranges
 from jitdiff.ops.replay import Env, run, value_of
 from jitdiff.ops.shape import broadcast_to
-from jitdiff.passes import dce
+from jitdiff.ops.tracer import builder_now
+from jitdiff.passes import cse, dce
 
-PullBlock = Callable[[Block, Env, Sequence[Any | None], Sequence[Value], "Around"], list[Any | None]]
+Cotangent = Any | None
+PullBlock = Callable[[Block, Env, Sequence[Cotangent], Sequence[Value], Sequence[Cotangent], "Around"], list[Cotangent]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,8 @@ class Region:
     def piece(
         self,
         block: Block,
-        gs: Iterable[Any],
+        ends: Sequence[Atom],
+        gs: Iterable[Cotangent],
         shared: Sequence[Value] = (),
         given: Sequence[Value] = (),
         trips: int = 1,
@@ -101,8 +104,10 @@ class Region:
         ----------
         block : Block
             Replay and walk: an iteration of `trips`, or a branch.
+        ends : sequence of Atom
+            What the results of the region's block are in it.
         gs : iterable of tracer or None
-            The cotangents of the region's results.
+            Cotangents from outside that it reads.
         shared : sequence of Value
             Parameters that both the forward pass and the adjoint know, as the index of a loop.
         given : sequence of Value
@@ -110,6 +115,9 @@ class Region:
         restart : bool
             Whether those are all that may be saved.
         """
+        whole = cse(replace(block, results=(*block.results, *ends)), builder_now())
+        count = len(block.results)
+        block = replace(whole, results=whole.results[:count])
         made = {*shared, *given}
         unknown = {g.atom for g in gs if g is not None}
         unknown.update(out for node in self.source.block.nodes[self.position :] for out in outs_of(node))
@@ -133,6 +141,7 @@ class Region:
                 prices.setdefault(value, _LENT * price_of_saving(value.type) / trips)
         choice = choose(again, prices, needed, restart)
         return Piece(
+            ends=whole.results[count:],
             primal=tuple(primal),
             saved=tuple(v for v in choice.saved if v in made),
             rest=tuple(node for node in alive.nodes if node in choice.again or node in backwards),
@@ -150,6 +159,8 @@ class Piece:
 
     Attributes
     ----------
+    ends : tuple of Atom
+        What the results of the block of the forward pass are in it.
     primal : tuple of Node
         What depends on no cotangent.
     saved : tuple of Value
@@ -160,6 +171,7 @@ class Piece:
         The results of the adjoint.
     """
 
+    ends: tuple[Atom, ...]
     primal: tuple[Node, ...]
     saved: tuple[Value, ...]
     rest: tuple[Node, ...]

@@ -87,12 +87,17 @@ def _read(node: Apply) -> tuple[list[Any], Any]:
 
 
 def pull_block(
-    block: Block, env: Env, gs: Sequence[Any | None], wrt: Sequence[Value], around: Around
+    block: Block,
+    env: Env,
+    gs: Sequence[Any | None],
+    wrt: Sequence[Value],
+    sums: Sequence[Any | None],
+    around: Around,
 ) -> list[Any | None]:
     """Replay a block in the current one and append its adjoint: cotangents of its results to those of `wrt`.
 
     `env` gives the parameters their values, and has those of all values of the block afterwards; a parameter in `wrt`
-    means the value it has there.
+    means the value it has there. What each of `wrt` gets is added to its cotangent so far, in `sums`.
     """
     here = builder_now()
     start = len(here.block.nodes)
@@ -111,5 +116,8 @@ def pull_block(
         value = value_of(result, env)
         if g is not None and isinstance(value, Tracer) and isinstance(value.atom, Value):
             cotangents.add(value.atom, g)
+    for t, g in zip(targets, sums, strict=True):
+        cotangents.add(t, g)
     _walk_range(here, start, stop, cotangents, active, around)
-    return [None if t is None else cotangents.get(t) for t in targets]
+    found = [None if t is None else cotangents.get(t) for t in targets]
+    return [have if g is None else g for g, have in zip(found, sums, strict=True)]

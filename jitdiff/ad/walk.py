@@ -66,6 +66,10 @@ class Cotangents:
         if masked:
             self.masked.add(key)
 
+    def put(self, key: Any, g: Any) -> None:
+        """Let `g`, to which the cotangent of `key` so far has been added, be its cotangent."""
+        self.sums[key] = g
+
     def take(self, key: Any) -> tuple[Any, bool]:
         """Return the cotangent of `key` (None if there is none), no longer needed, and whether it is masked."""
         g = self.sums.get(key) if key in self.keep else self.sums.pop(key, None)

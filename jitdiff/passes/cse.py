@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from jitdiff.ir import Apply, Atom, Block, Const
+from jitdiff.ir import Apply, Atom, Block, Builder, Const
 from jitdiff.passes.rewrite import Rewriter, rewrite
 
 
-def cse(block: Block) -> Block:
-    """Reuse the results of equal operations, also of those that stand before and around a branch or loop."""
+def cse(block: Block, parent: Builder | None = None) -> Block:
+    """Reuse the results of equal operations, also of those that stand before and around a branch or loop.
+
+    `parent` is the builder around, for a block inside a program under construction.
+    """
     seen: dict[Hashable, Apply] = {}
 
     def visit(rewriter: Rewriter, node: Apply) -> list[Atom] | None:
@@ -23,7 +26,7 @@ def cse(block: Block) -> Block:
         seen[key] = node
         return None
 
-    return rewrite(block, visit)
+    return rewrite(block, visit, parent)
 
 
 def _key(atom: Atom) -> Hashable:

@@ -35,9 +35,9 @@ class Rewriter:
         self.new: dict[Value, Atom] = {}
         self.builder = Builder()
 
-    def program(self, block: Block) -> Block:
-        """Return the rewritten program."""
-        return self._block(block, None)
+    def program(self, block: Block, parent: Builder | None = None) -> Block:
+        """Return the rewritten program, or block inside that of `parent`."""
+        return self._block(block, parent)
 
     def maker(self, atom: Atom, *names: str) -> Apply | None:
         """Return the operation that makes `atom`, if it is one of `names`."""
@@ -96,6 +96,6 @@ class Rewriter:
         self.builder.append(node)
 
 
-def rewrite(block: Block, visit: Visit) -> Block:
-    """Return `block` with each operation replaced as `visit` says."""
-    return Rewriter(visit).program(block)
+def rewrite(block: Block, visit: Visit, parent: Builder | None = None) -> Block:
+    """Return `block`, which may stand inside that of `parent`, with each operation replaced as `visit` says."""
+    return Rewriter(visit).program(block, parent)
