@@ -66,6 +66,11 @@ class _Nest:
             for r in self.roots
             if r.stores and ((p := self.place_of(r)).spread is not None or not p.type.shape)
         }
+        for element in scalars:
+            # What only gets another name is not named before.
+            alone = TOKEN.fullmatch(self.elements.nodes[element].text)
+            if alone is not None and self.uses[int(alone[1])] == 1:
+                self.forced.discard(int(alone[1]))
         for element in self.reach.order:
             self._element(element, scalars.get(element))
         for root in self.roots:

@@ -9,7 +9,7 @@ from itertools import product
 from jitdiff.codegen.elements import TOKEN, At, Elements, emission_of
 from jitdiff.codegen.items import Plan
 from jitdiff.codegen.text import BUILTINS, Stmt, literal
-from jitdiff.ir import Apply, ArrayType, Atom, Block, Const, Dim, For, Shape, Value, While, blocks_of, outs_of
+from jitdiff.ir import Apply, ArrayType, Atom, Block, Const, Dim, Shape, Value, blocks_of, outs_of
 from jitdiff.ir.printer import Namer
 from jitdiff.ops.emission import Element
 from jitdiff.ops.ranges import Ranges
@@ -99,8 +99,6 @@ class Program:
         Values that are kept in a place; the others are computed where they are needed.
     places : dict
         Where stored values are kept.
-    loops_of : dict
-        Parameters of the bodies of loops, and counts of trips, each with the loop.
     buffers : list
         Arrays to allocate.
     ties : list
@@ -118,7 +116,6 @@ class Program:
     definitions: dict[Value, Apply] = field(default_factory=dict)
     stored: set[Value] = field(default_factory=set)
     places: dict[Value, Place] = field(default_factory=dict)
-    loops_of: dict[Value, For | While] = field(default_factory=dict)
     buffers: list[Buffer] = field(default_factory=list)
     ties: list[tuple[str, str]] = field(default_factory=list)
     aliases: dict[str, str] = field(default_factory=dict)
@@ -135,12 +132,8 @@ class Program:
                 values += outs_of(node)
                 if isinstance(node, Apply):
                     self.definitions.update(dict.fromkeys(node.outs, node))
-                if isinstance(node, For | While):
-                    self.loops_of.update(dict.fromkeys(node.body.params, node))
-                    if isinstance(node, While) and node.count is not None:
-                        self.loops_of[node.count] = node
         self.order = {value: k for k, value in enumerate(values)}
-        self.ranges = Ranges(self.definitions, self.loops_of, self.order)
+        self.ranges = Ranges.of_block(self.block)
         mentioned = {s for v in values for d in v.shape if isinstance(d, Dim) for s in d.symbols}
         reserved = BUILTINS | _RESERVED | frozenset(OPS) | mentioned
         wishes = {v.name for v in values}

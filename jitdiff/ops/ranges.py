@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from jitdiff.ir import Apply, Atom, Const, Dim, For, Value, While
+from jitdiff.ir import Apply, Atom, Block, Const, Dim, For, Value, While, blocks_of, outs_of
 
 Size = int | Dim
 
@@ -53,6 +53,29 @@ class Ranges:
     _symbols: dict[str, _Symbol] = field(default_factory=dict)
     _variables: dict[str, Dim] = field(default_factory=dict)
     _trips: dict[str, Atom] = field(default_factory=dict)
+
+    @staticmethod
+    def of_block(block: Block) -> Ranges:
+        """Return what is known of the scalars of a program."""
+        definitions: dict[Value, Apply] = {}
+        loops: dict[Value, For | While] = {}
+        order: dict[Value, int] = {}
+
+        def visit(each: Block) -> None:
+            for value in (*each.params, *(out for node in each.nodes for out in outs_of(node))):
+                order[value] = len(order)
+            for node in each.nodes:
+                if isinstance(node, Apply):
+                    definitions.update(dict.fromkeys(node.outs, node))
+                if isinstance(node, For | While):
+                    loops.update(dict.fromkeys(node.body.params, node))
+                if isinstance(node, While) and node.count is not None:
+                    loops[node.count] = node
+                for inner in blocks_of(node):
+                    visit(inner)
+
+        visit(block)
+        return Ranges(definitions, loops, order)
 
     def __post_init__(self) -> None:
         for loop in dict.fromkeys(self.loops.values()):

@@ -10,11 +10,28 @@ from jitdiff.passes.dce import dce
 from jitdiff.passes.fold import fold
 from jitdiff.passes.hoist import hoist
 from jitdiff.passes.inline import inline
+from jitdiff.passes.promote import promote
 from jitdiff.passes.simplify import simplify
+from jitdiff.passes.updates import updates
 
 Pass = Callable[[Block], Block]
 
-PIPELINE: tuple[Pass, ...] = (inline, dce, fold, simplify, fold, cse, simplify, fold, hoist, cse, dce)
+PIPELINE: tuple[Pass, ...] = (
+    inline,
+    dce,
+    fold,
+    simplify,
+    fold,
+    cse,
+    updates,
+    promote,
+    updates,
+    simplify,
+    fold,
+    hoist,
+    cse,
+    dce,
+)
 """The passes, in the order in which they run. Each leaves a valid program, and may expect one."""
 
 
@@ -37,4 +54,4 @@ def optimise(block: Block, dump: Callable[[str, Block], None] | None = None) -> 
     return block
 
 
-__all__ = ["PIPELINE", "cse", "dce", "fold", "hoist", "inline", "optimise", "simplify"]
+__all__ = ["PIPELINE", "cse", "dce", "fold", "hoist", "inline", "optimise", "promote", "simplify", "updates"]

@@ -93,7 +93,15 @@ class Rewriter:
                 node = replace(node, trip=self._atom(node.trip), init=self._atoms(node.init))
             case While():
                 node = replace(node, init=self._atoms(node.init))
+        if isinstance(node, For | While):
+            self._share_rows(node)
         self.builder.append(node)
+
+    def _share_rows(self, node: For | While) -> None:
+        """Let what a loop stacks twice be read from the first stack."""
+        first: dict[Atom, Value] = {}
+        for row, stack in zip(node.body.results[len(node.outs) :], node.stacked, strict=True):
+            self.new[stack] = first.setdefault(row, stack)
 
 
 def rewrite(block: Block, visit: Visit, parent: Builder | None = None) -> Block:
