@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ class Pullback:
         self.types = tuple(r.type for r in block.results)
         self.wrt = tuple(k for k in among if block.params[k].type.is_float)
         self.cache = cache
+        block = replace(block, nodes=passes.before_adjoint(block.nodes))
         program = passes.optimise(ad.joint(block, self.wrt))
         seeds = program.params[arguments : arguments + sum(t.is_float for t in self.types)]
         self.split = ad.split(program, len(self.types), seeds)

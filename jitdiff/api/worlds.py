@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from jitdiff import ad, eager
+from jitdiff import ad, eager, passes
 from jitdiff.ir import ArrayType, Block, Const, type_of
 from jitdiff.ir.builder import current_builder
 from jitdiff.ops import OPS, Tracer, control, lift
@@ -175,7 +175,9 @@ def _traced_vjp(function: Flat, primals: Sequence[Any]) -> tuple[list[Any], Pull
     wrt = [x.atom for x in inputs]
     start = len(here.block.nodes)
     outs = [traced(y) for y in function(*inputs)]
-    stop = len(here.block.nodes)
+    nodes = passes.before_adjoint(here.block.nodes[start:])
+    here.replace(start, nodes)
+    stop = start + len(nodes)
 
     def pullback(cotangents: Sequence[Any]) -> list[Any]:
         seeds = [(y.atom, g) for y, g in zip(outs, cotangents, strict=True) if g is not None]

@@ -87,6 +87,12 @@ class Builder:
         self.block.nodes.append(node)
         self._defined.update(outs_of(node))
 
+    def replace(self, start: int, nodes: Sequence[Node]) -> None:
+        """Let `nodes` take the place of those recorded since `start`, all of whose results they make."""
+        self.block.nodes[start:] = nodes
+        for node in nodes:
+            self._defined.update(outs_of(node))
+
     def fresh_symbol(self, stem: str) -> str:
         """Return a name for a size that only the running program knows, such as the trips of a loop."""
         self.root._symbols += 1

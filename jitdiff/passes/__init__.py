@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from jitdiff.ir import Block
+from jitdiff.ir import Block, Node, blocks_of, with_blocks
 from jitdiff.passes.cse import cse
 from jitdiff.passes.dce import dce
 from jitdiff.passes.fold import fold
@@ -54,4 +54,26 @@ def optimise(block: Block, dump: Callable[[str, Block], None] | None = None) -> 
     return block
 
 
-__all__ = ["PIPELINE", "cse", "dce", "fold", "hoist", "inline", "optimise", "promote", "simplify", "updates"]
+def before_adjoint(nodes: Sequence[Node]) -> list[Node]:
+    """Return recorded nodes as they are best differentiated: loops that update one element carry a scalar.
+
+    So that scalar is all that their adjoint may have to save. Every value that the nodes make is still made.
+    """
+    inside = [with_blocks(n, tuple(map(updates, blocks_of(n)))) for n in nodes]
+    inside = promote(Block((), inside)).nodes
+    return [with_blocks(n, tuple(map(updates, blocks_of(n)))) for n in inside]
+
+
+__all__ = [
+    "PIPELINE",
+    "before_adjoint",
+    "cse",
+    "dce",
+    "fold",
+    "hoist",
+    "inline",
+    "optimise",
+    "promote",
+    "simplify",
+    "updates",
+]

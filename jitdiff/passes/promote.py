@@ -26,11 +26,6 @@ def promote(block: Block) -> Block:
     return _Promotion(Ranges.of_block(block)).block(block)
 
 
-def promoted(nodes: Sequence[Node]) -> list[Node]:
-    """Return the nodes of a block after the pass."""
-    return promote(Block((), list(nodes))).nodes
-
-
 @dataclass(eq=False)
 class _Promotion:
     ranges: Ranges
