@@ -55,13 +55,11 @@ def optimise(block: Block, dump: Callable[[str, Block], None] | None = None) -> 
 
 
 def before_adjoint(nodes: Sequence[Node]) -> list[Node]:
-    """Return recorded nodes as they are best differentiated: loops that update one element carry a scalar.
+    """Return recorded nodes as they are best differentiated: additions inside regions are written as such.
 
-    So that scalar is all that their adjoint may have to save. Every value that the nodes make is still made.
+    An addition needs nothing saved. Every value that the nodes make is still made.
     """
-    inside = [with_blocks(n, tuple(map(updates, blocks_of(n)))) for n in nodes]
-    inside = promote(Block((), inside)).nodes
-    return [with_blocks(n, tuple(map(updates, blocks_of(n)))) for n in inside]
+    return [with_blocks(n, tuple(map(updates, blocks_of(n)))) for n in nodes]
 
 
 __all__ = [
