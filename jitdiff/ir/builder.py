@@ -32,6 +32,8 @@ class Builder:
         Of the outermost builder: arrays met while tracing, by identity, each with the parameter that stands for it.
     refused : Atom or None
         Of the outermost builder: the last value whose number was asked for.
+    notes : dict
+        What the front end remembers of this block while it is being built.
     changes : dict
         Cells from around this block that it has changed, by identity, each with the state it had before.
     """
@@ -44,6 +46,7 @@ class Builder:
         self.captures: dict[int, tuple[Any, Value]] = {}
         self.refused: Atom | None = None
         self.changes: dict[int, tuple[Any, Any]] = {}
+        self.notes: dict[str, Any] = {}
         self._defined: set[Value] = set(params)
         self._last_named: tuple[Value, Location | None] | None = None
         self._symbols = 0

@@ -43,8 +43,8 @@ def branch(
 ) -> list[Any]:
     """Append an If as `cond` does, where what `then` and `orelse` return is not yet its results.
 
-    ``select(a, b)`` gets both outcomes, and gives the results of either branch: two lists of as many handles, each
-    used in its own branch.
+    ``select(a, b)`` gets both outcomes, and gives the results of either branch: two lists of as many handles, or of
+    functions that make them in their branch.
     """
     outer = builder_now()
     builders = [_nested(outer) for _ in range(2)]
@@ -56,7 +56,7 @@ def branch(
     results: list[list[Atom]] = []
     for builder, picked in zip(builders, select(*outcomes), strict=True):
         with building(builder):
-            results.append([lift(x) for x in picked])
+            results.append([lift(x() if callable(x) else x) for x in picked])
     if len(results[0]) != len(results[1]):
         raise TracingError(
             f"cond: the branches return {len(results[0])} and {len(results[1])} values", where=describe(caller())
@@ -135,21 +135,12 @@ def fori_with_lasts(
     outer = builder_now()
     count = lift(trip)
     left: list[Atom] = []
-
-    def run(*args: Any) -> Sequence[Any]:
-        found = list(body(*args))
-        left[:] = map(lift, lasts())
-        return found
-
-    loop = _Loop(outer, run, init, (TRIP_INDEX,))
-    each = loop.results[len(loop.init) :]
-    behind = [Value(_strong(r.type)) for r in left]
-    params = (*loop.params[1:], *behind)
-    loop.builder.block.params += tuple(behind)
-    results = [*loop.results[: len(loop.init)], *left, *each]
-    block = _finish(loop.builder, results, [*(p.type for p in params), *(_strong(r.type) for r in each)])
+    loop = _Loop(outer, _leaving(body, lasts, left), init, (TRIP_INDEX,))
+    behind = loop.leave(left)
+    block = loop.finish(left)
     rows = trips_of(outer, count) if size is None else size
-    outs = tuple(Value(p.type) for p in params)
+    outs = tuple(Value(p.type) for p in block.params[1:])
+    each = block.results[len(outs) :]
     stacked = tuple(Value(ArrayType(r.type.dtype, (rows, *r.type.shape))) for r in each)
     start = (*loop.start(), *(lift(_zeros(v.type)) for v in behind))
     outer.append(For(count, start, block, outs, stacked, outer.loc or caller(), own_size(outer, count, rows), restart))
@@ -173,21 +164,47 @@ def while_(
     TracingError
         If a carry changes its shape or its dtype, or the condition is not a boolean scalar.
     """
+    return while_with_lasts(condition, body, init, list, restart)[:3]
+
+
+def while_with_lasts(
+    condition: Callable[..., Any],
+    body: Function,
+    init: Sequence[Any],
+    lasts: Callable[[], Sequence[Any]],
+    restart: bool = False,
+) -> tuple[list[Any], list[Any], Any, list[Any]]:
+    """Append a While as `while_` does, for a body that leaves values behind as that of `fori_with_lasts` may."""
     outer = builder_now()
-    loop = _Loop(outer, body, init, ())
-    each = loop.results[len(loop.init) :]
-    block = _finish(loop.builder, loop.results, [*(p.type for p in loop.params), *(_strong(r.type) for r in each)])
+    left: list[Atom] = []
+    loop = _Loop(outer, _leaving(body, lasts, left), init, ())
+    behind = loop.leave(left)
     test = _nested(outer, tuple(Value(p.type) for p in loop.params))
     verdict = loop.traced(test, lambda *c: [Tracer(_predicate(condition(*c)))], 0)[-1]
-    outs = tuple(Value(p.type) for p in loop.params)
+    block = loop.finish(left)
+    each = block.results[len(block.params) :]
+    outs = tuple(Value(p.type) for p in block.params)
     size = _symbol(outer, "trips")
     stacked = tuple(Value(ArrayType(r.type.dtype, (size, *r.type.shape))) for r in each)
     count = Value(INDEX, str(size))
     outer.root.name_size(count, size)
-    outer.append(
-        While(test.finish([verdict]), block, loop.start(), outs, stacked, count, outer.loc or caller(), size, restart)
-    )
-    return _rebound(loop.cells, outs), [Tracer(s) for s in stacked], Tracer(count)
+    tested = test.finish([verdict])
+    tested.params += tuple(Value(v.type) for v in behind)
+    start = (*loop.start(), *(lift(_zeros(v.type)) for v in behind))
+    outer.append(While(tested, block, start, outs, stacked, count, outer.loc or caller(), size, restart))
+    final = _rebound(loop.cells, outs[: len(outs) - len(behind)])
+    return final, [Tracer(s) for s in stacked], Tracer(count), [Tracer(o) for o in outs[len(outs) - len(behind) :]]
+
+
+def _leaving(body: Function, lasts: Callable[[], Sequence[Any]], left: list[Atom]) -> Function:
+    """Return the body of a loop that also keeps in `left` what it leaves behind."""
+
+    def run(*args: Any) -> Sequence[Any]:
+        found = list(body(*args))
+        left[:] = map(lift, lasts())
+        return found
+
+    return run
 
 
 _ROUNDS = 8
@@ -239,13 +256,27 @@ class _Loop:
         with building(builder), _undone(builder):
             for cell, param in zip(self.cells, params[rest:], strict=True):
                 builder.changes[id(cell)] = (cell, cell.state)
-                cell.state = (param, None)
+                cell.state = (param, None, "")
             found = [lift(x) for x in function(*map(Tracer, params[:rest]))]
             if len(found) < carries:
                 raise TracingError(
                     f"the loop carries {carries} values and its body returns {len(found)}", where=describe(caller())
                 )
             return [*found[:carries], *(cell.atom for cell in self.cells), *found[carries:]]
+
+    def leave(self, left: Sequence[Atom]) -> tuple[Value, ...]:
+        """Add carries that no iteration reads, for what the body leaves behind."""
+        behind = tuple(Value(_strong(a.type)) for a in left)
+        self.builder.block.params += behind
+        return behind
+
+    def finish(self, left: Sequence[Atom]) -> Block:
+        """Return the body, with the results in the dtypes of the carries."""
+        n = len(self.init)
+        params = self.params[len(self.params) - n :]
+        results = [*self.results[:n], *left, *self.results[n:]]
+        types = [*(p.type for p in params), *(_strong(r.type) for r in results[n:])]
+        return _finish(self.builder, results, types)
 
     def start(self) -> tuple[Atom, ...]:
         """Return the first carries, in the dtypes that they settled on."""

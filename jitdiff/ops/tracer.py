@@ -37,12 +37,13 @@ class Tracer(ArrayMethods):
         Why it cannot be changed in place; empty if it can.
     """
 
-    __slots__ = ("_atom", "_numbers", "fixed", "home", "version", "view")
+    __slots__ = ("_atom", "_numbers", "_retired", "fixed", "home", "version", "view")
     rank: ClassVar[int] = 1
 
     def __init__(self, atom: Atom | None, numbers: np.ndarray[Any, Any] | None = None) -> None:
         self._atom = atom
         self._numbers = numbers
+        self._retired = ""
         self.home = current_builder()
         self.view: View | None = None
         self.version = 0
@@ -51,6 +52,12 @@ class Tracer(ArrayMethods):
     @property
     def atom(self) -> Atom:
         """The present value."""
+        if self._retired:
+            raise TracingError(
+                f"a {self.type} is read after {self._retired}",
+                where=describe(caller()),
+                hint="copy it before the loop: y = x.copy()",
+            )
         if self.view is not None:
             self.view.refresh(self)
         if self._atom is None or (self._numbers is not None and not builder_now().sees_atom(self._atom)):
@@ -92,22 +99,30 @@ class Tracer(ArrayMethods):
         if self.view is not None:
             self.view.write(self, new)
             return
-        here = current_builder()
-        builder = here
+        self._log()
+        numbers = new.numbers if isinstance(new, Tracer) and current_builder() is self.home else None
+        self.state = (None if numbers is not None else lift(new), numbers, "")
+
+    def retire(self, why: str) -> None:
+        """Let nobody read the array any more."""
+        self._log()
+        self.state = (self._atom, self._numbers, why)
+
+    def _log(self) -> None:
+        """Let the blocks that are being built inside the array's home know that they change it."""
+        builder = current_builder()
         while builder is not None and builder is not self.home:
             builder.changes.setdefault(id(self), (self, self.state))
             builder = builder.parent
-        numbers = new.numbers if isinstance(new, Tracer) and here is self.home else None
-        self.state = (None if numbers is not None else lift(new), numbers)
 
     @property
-    def state(self) -> tuple[Any, Any]:
-        """What the cell holds: an atom, numbers, or both."""
-        return self._atom, self._numbers
+    def state(self) -> tuple[Any, Any, str]:
+        """What the cell holds: an atom, numbers, or both; and why it is not to be read, if so."""
+        return self._atom, self._numbers, self._retired
 
     @state.setter
-    def state(self, state: tuple[Any, Any]) -> None:
-        self._atom, self._numbers = state
+    def state(self, state: tuple[Any, Any, str]) -> None:
+        self._atom, self._numbers, self._retired = state
         self.version += 1
 
     def __mul__(self, other: Any) -> Any:

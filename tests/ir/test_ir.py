@@ -134,6 +134,4 @@ def test_branches_and_carries_must_agree():
 
 def test_a_python_scalar_gives_way_to_what_the_loop_makes_of_it():
     (loop,) = trace(lambda x: control.fori(3, lambda i, c: [c + x], [0])[0], np.float32(1.0)).nodes
-    assert (
-        loop.outs[0].type.dtype == np.float64
-    )  # an integer beside float32 cannot stay: as numpy's 0 + float32 array rule
+    assert loop.outs[0].type.dtype == np.float32  # as np.float32(1) + 0 is

@@ -1,0 +1,246 @@
+"""What converted `if`, `for` and `while` statements call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from jitdiff.errors import JitdiffError, TracingError
+from jitdiff.frontend.convert.lists import List, extend_stacked, growing, grown
+from jitdiff.frontend.convert.operators import not_, truth, warn
+from jitdiff.frontend.convert.rows import Rows, rows_of
+from jitdiff.frontend.convert.state import Carried, Demote, Get, Merge, Names, Put, is_internal, is_traced, outcome
+from jitdiff.ir import Builder, Dim, NeedsConcreteSize
+from jitdiff.ir.builder import building, current_builder
+from jitdiff.ir.location import caller, describe
+from jitdiff.ops import control
+from jitdiff.ops.tracer import builder_now
+
+Run = Callable[[], Any]
+Body = Callable[[Any], None]
+
+UNROLLED_TRIPS = 8
+"""Loops over known ranges of so many iterations are unrolled, nested ones together up to four times as many."""
+
+ROLLABLE_TRIPS = 2_000
+"""Known ranges of more iterations than this are never unrolled."""
+
+LONG_NODES = 2_000
+"""An unrolled loop of more operations than this is told of."""
+
+
+def if_(test: Any, body: Run, orelse: Run, get: Get, put: Put, names: Names) -> None:
+    """Run an ``if`` statement."""
+    if not is_traced(test):
+        (body if test else orelse)()
+        return
+    before = get()
+    merge = Merge(names)
+
+    def arm(run: Run) -> Run:
+        def traced() -> Any:
+            put(before)
+            run()
+            if growing(builder_now()):
+                raise TracingError(
+                    "a list grows in a branch on a traced condition, so that its length is not known",
+                    where=describe(caller()),
+                    hint="append np.where(condition, a, b), or write to elements of an array",
+                )
+            return outcome(get())
+
+        return traced
+
+    try:
+        outs = control.branch(truth(test), arm(body), arm(orelse), merge)
+    except BaseException:
+        put(before)
+        raise
+    put(merge.finish(outs))
+
+
+def while_(test: Run, body: Run, get: Get, put: Put, names: Names) -> None:
+    """Run a ``while`` statement."""
+    verdict = test()
+    if not is_traced(verdict) and verdict and current_builder() is not None and _becomes_traced(test, body, get, put):
+        _roll_while(test, lambda _: body(), None, get, put, names)
+        return
+    while not is_traced(verdict):
+        if not verdict:
+            return
+        body()
+        verdict = test()
+    _roll_while(test, lambda _: body(), None, get, put, names)
+
+
+def _becomes_traced(test: Run, body: Run, get: Get, put: Put) -> bool:
+    """Say whether the condition of a loop depends on traced values after its first iteration, which is undone."""
+    before = get()
+    trial = Builder((), parent=builder_now())
+    try:
+        with building(trial):
+            body()
+            return is_traced(test())
+    except (JitdiffError, TypeError, ValueError, LookupError, ArithmeticError):
+        return False
+    finally:
+        for cell, state in trial.changes.values():
+            cell.state = state
+        put(before)
+
+
+def for_(iterable: Any, body: Body, test: Run | None, get: Get, put: Put, names: Names) -> None:
+    """Run a ``for`` statement; `test`, of a loop with jumps, says whether it goes on."""
+    rows = rows_of(iterable) if current_builder() is not None else None
+    if rows is None:
+        _iterate(iterable, body, test, get, put, names)
+        return
+    size = rows.size
+    known = isinstance(size, int | np.integer)
+    if known and not rows.rolled and (size == 0 or size * _unrolled() <= UNROLLED_TRIPS * (4 if _unrolled() > 1 else 1)):
+        _unroll(rows, int(size), body, test, get, put, names)
+        return
+    if not known or rows.rolled or size > ROLLABLE_TRIPS:
+        _roll(rows, body, test, get, put, names)
+        return
+    before = get()
+    try:
+        _roll(rows, body, test, get, put, names)
+    except NeedsConcreteSize:
+        put(before)
+        raise
+    except Exception as error:
+        put(before)
+        _unroll(rows, int(size), body, test, get, put, names, error)
+
+
+def _iterate(iterable: Any, body: Body, test: Run | None, get: Get, put: Put, names: Names) -> None:
+    """Run the iterations one after another; once the flags of jumps are traced, each under a test of them."""
+    for item in iterable:
+        goes_on = True if test is None else test()
+        if is_traced(goes_on):
+            if_(goes_on, lambda item=item: body(item), lambda: None, get, put, names)  # type: ignore[misc]
+        elif goes_on:
+            body(item)
+        else:
+            break
+
+
+def _unroll(
+    rows: Rows, size: int, body: Body, test: Run | None, get: Get, put: Put, names: Names, why: Exception | None = None
+) -> None:
+    builder = builder_now()
+    start = len(builder.block.nodes)
+    with _unrolling(max(size, 1)):
+        _iterate(rows, body, test, get, put, names)
+    count = len(builder.block.nodes) - start
+    if why is not None and count > LONG_NODES:
+        reason = why.what if isinstance(why, JitdiffError) else str(why)
+        warn(
+            f"a loop of {size} iterations is unrolled into {count} operations, because it cannot be a loop of the "
+            f"program: {reason}",
+            "keep shapes and dtypes of its variables, or use jitdiff.range to see the error",
+        )
+
+
+def _unrolled() -> int:
+    """Return how many copies of the present code there are, by loops that are being unrolled."""
+    found: int = builder_now().root.notes.get("unrolled", 1)
+    return found
+
+
+@contextmanager
+def _unrolling(size: int) -> Iterator[None]:
+    notes = builder_now().root.notes
+    before = _unrolled()
+    notes["unrolled"] = before * size
+    try:
+        yield
+    finally:
+        notes["unrolled"] = before
+
+
+def _roll(rows: Rows, body: Body, test: Run | None, get: Get, put: Put, names: Names) -> None:
+    """Make a loop of the program."""
+    if test is not None:
+        _roll_while(test, body, rows, get, put, names)
+        return
+    before = get()
+    demoted: set[str] = set()
+    while True:
+        carried = Carried(names, before, demoted)
+        lists: list[List] = []
+
+        def step(
+            i: Any, *params: Any, carried: Carried = carried, lists: list[List] = lists
+        ) -> Sequence[Any]:
+            carried.enter(put, params)
+            body(rows.item(i))
+            following = carried.leave(get)
+            lists[:], arrays = grown(builder_now())
+            return [*following, *arrays]
+
+        try:
+            outs, stacks, lasts = control.fori_with_lasts(
+                rows.size, step, carried.init, lambda carried=carried: carried.lasts, checkpoint=rows.checkpoint
+            )
+        except Demote as found:
+            demoted = demoted | {found.name}
+            continue
+        finally:
+            put(before)
+        break
+    surely = isinstance(rows.size, int) and rows.size > 0
+    put(carried.finish(outs, lasts, surely))
+    extend_stacked(lists, stacks)
+
+
+def _roll_while(test: Run, body: Body, rows: Rows | None, get: Get, put: Put, names: Names) -> None:
+    """Make a loop of the program that ends by its test; over `rows`, it ends with them too."""
+    before = get()
+    demoted: set[str] = set()
+    while True:
+        carried = Carried(names, before, demoted)
+        lists: list[List] = []
+
+        def condition(*state: Any, carried: Carried = carried) -> Any:
+            carried.enter(put, state[1:] if rows is not None else state)
+            if rows is None:
+                return truth(test())
+            within = state[0] < rows.size
+            goes_on = test()
+            return truth(goes_on) & within if is_traced(goes_on) else within
+
+        def step(*state: Any, carried: Carried = carried, lists: list[List] = lists) -> Sequence[Any]:
+            carried.enter(put, state[1:] if rows is not None else state)
+            body(rows.item(state[0]) if rows is not None else None)
+            following = carried.leave(get)
+            lists[:], arrays = grown(builder_now())
+            return [*([state[0] + 1] if rows is not None else []), *following, *arrays]
+
+        init = [0, *carried.init] if rows is not None else carried.init
+        try:
+            outs, stacks, _, lasts = control.while_with_lasts(
+                condition, step, init, lambda carried=carried: carried.lasts
+            )
+        except Demote as found:
+            demoted = demoted | {found.name}
+            continue
+        finally:
+            put(before)
+        break
+    put(carried.finish(outs[1:] if rows is not None else outs, lasts, False))
+    extend_stacked(lists, stacks)
+
+
+def comprehension(each: Callable[[Any], Any], iterable: Any) -> Any:
+    """Return ``[each(x) for x in iterable]``, by a loop of the program where that is long."""
+    found = List()
+    for_(iterable, lambda item: found.append(each(item)), None, list, lambda _: None, ())
+    return found
+
+
+__all__ = ["Dim", "comprehension", "for_", "if_", "is_internal", "not_", "while_"]

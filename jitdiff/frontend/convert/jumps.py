@@ -1,0 +1,190 @@
+"""Rewriting `return`, `break` and `continue` so that control leaves every block at its end.
+
+A jump sets a flag, and what would follow it is skipped: it moves into the other branch where one branch always jumps,
+and otherwise stands under a test of the flags. Loops are left over a list of flags that they test.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from jitdiff.frontend.convert.source import GENERATED
+
+RETURNED = f"{GENERATED}returned"
+RESULT = f"{GENERATED}result"
+
+S = TypeVar("S", bound=ast.stmt)
+
+FLAGS = f"{GENERATED}flags"
+"""Attribute of a loop's node: names of the flags that end it."""
+
+
+@dataclass(slots=True)
+class _Loop:
+    """The loop around a statement: names of its flags, and which of them are used."""
+
+    broken: str
+    continued: str
+    used: set[str] = field(default_factory=set)
+
+
+class _Lowering:
+    def __init__(self) -> None:
+        self.loops = 0
+
+    def block(self, stmts: Sequence[ast.stmt], loop: _Loop | None) -> tuple[list[ast.stmt], set[str], bool]:
+        """Return statements without jumps, the flags they may set, and whether one of them surely is set."""
+        done: list[ast.stmt] = []
+        flags: set[str] = set()
+        for k, stmt in enumerate(stmts):
+            rest = stmts[k + 1 :]
+            lowered, may, always = self.statement(stmt, loop)
+            done += lowered
+            flags |= may
+            if always or not rest:
+                return done, flags, always
+            if may:
+                tail, more, ends = self.guarded(lowered[-1], may, rest, loop)
+                return done + tail, flags | more, ends
+        return done, flags, False
+
+    def guarded(
+        self, stmt: ast.stmt, may: set[str], rest: Sequence[ast.stmt], loop: _Loop | None
+    ) -> tuple[list[ast.stmt], set[str], bool]:
+        """Return what follows a statement that may have jumped."""
+        following, more, ends = self.block(rest, loop)
+        arms = getattr(stmt, f"{GENERATED}arms", None)
+        if isinstance(stmt, ast.If) and arms is not None:
+            (jumps, _), (other_jumps, _) = arms
+            if jumps == "always" and other_jumps == "never":
+                stmt.orelse = [*stmt.orelse, *following]
+                return [], more, ends
+            if jumps == "never" and other_jumps == "always":
+                stmt.body = [*stmt.body, *following]
+                return [], more, ends
+        test = ast.BoolOp(ast.Or(), [_load(f) for f in sorted(may)]) if len(may) > 1 else _load(next(iter(may)))
+        guard = _at(ast.If(ast.UnaryOp(ast.Not(), test), following, []), rest[0])
+        after: list[ast.stmt] = [guard]
+        if ends and more == {RETURNED} and may == {RETURNED}:
+            after.append(_at(_set(RETURNED, True), rest[0]))
+        return after, more, ends and may == {RETURNED} == more
+
+    def statement(self, stmt: ast.stmt, loop: _Loop | None) -> tuple[list[ast.stmt], set[str], bool]:
+        match stmt:
+            case ast.Return(value):
+                result = ast.Assign([_store(RESULT)], value or ast.Constant(None))
+                return [_at(result, stmt), _at(_set(RETURNED, True), stmt)], {RETURNED}, True
+            case ast.Break() if loop:
+                loop.used.add(loop.broken)
+                return [_at(_set(loop.broken, True), stmt)], {loop.broken}, True
+            case ast.Continue() if loop:
+                loop.used.add(loop.continued)
+                return [_at(_set(loop.continued, True), stmt)], {loop.continued}, True
+            case ast.If():
+                stmt.body, may, always = self.block(stmt.body, loop)
+                stmt.orelse, may_else, always_else = self.block(stmt.orelse, loop)
+                arms = [("always" if a else "may" if m else "never", m) for m, a in ((may, always), (may_else, always_else))]
+                setattr(stmt, f"{GENERATED}arms", arms)
+                return [stmt], may | may_else, always and always_else
+            case ast.For() | ast.While():
+                return self.loop(stmt, loop)
+            case ast.With():
+                stmt.body, may, always = self.block(stmt.body, loop)
+                return [stmt], may, always
+            case ast.Try():
+                flags: set[str] = set()
+                for name in ("body", "orelse", "finalbody"):
+                    lowered, may, _ = self.block(getattr(stmt, name), loop)
+                    setattr(stmt, name, lowered)
+                    flags |= may
+                for handler in stmt.handlers:
+                    handler.body, may, _ = self.block(handler.body, loop)
+                    flags |= may
+                return [stmt], flags, False
+            case ast.Match():
+                flags = set()
+                for case in stmt.cases:
+                    case.body, may, _ = self.block(case.body, loop)
+                    flags |= may
+                return [stmt], flags, False
+            case _:
+                return [stmt], set(), False
+
+    def loop(self, stmt: ast.For | ast.While, outer: _Loop | None) -> tuple[list[ast.stmt], set[str], bool]:
+        number = self.loops = self.loops + 1
+        here = _Loop(f"{GENERATED}broken{number}", f"{GENERATED}continued{number}")
+        body, may, _ = self.block(stmt.body, here)
+        if here.continued in here.used:
+            body.insert(0, _at(_set(here.continued, False), stmt))
+        stmt.body = body
+        leaving = may - {here.continued}
+        setattr(stmt, FLAGS, sorted(leaving))
+        before: list[ast.stmt] = [_at(_set(here.broken, False), stmt)] if here.broken in here.used else []
+        done = [*before, stmt]
+        flags = leaving - {here.broken}
+        if stmt.orelse:
+            orelse, more, _ = self.block(stmt.orelse, outer)
+            stmt.orelse = []
+            if leaving:
+                test = ast.BoolOp(ast.Or(), [_load(f) for f in sorted(leaving)]) if len(leaving) > 1 else _load(min(leaving))
+                orelse = [_at(ast.If(ast.UnaryOp(ast.Not(), test), orelse, []), stmt)]
+            done += orelse
+            flags |= more
+        return done, flags, False
+
+
+def lower(body: Sequence[ast.stmt], where: ast.AST) -> list[ast.stmt]:
+    """Return the body of a function without jumps other than a `return` at its end."""
+    if not any(_jumps(stmt) for stmt in body):
+        return list(body)
+    lowered, flags, always = _Lowering().block(body, None)
+    if RETURNED not in flags:
+        return lowered
+    first = _at(_set(RETURNED, False), where)
+    result: ast.expr = _load(RESULT)
+    if not always:
+        result = ast.Call(
+            ast.Attribute(_load(f"{GENERATED}run"), "returned", ast.Load()),
+            [_load(RETURNED), ast.Lambda(_no_arguments(), result)],
+            [],
+        )
+    return [first, *lowered, _at(ast.Return(result), body[-1])]
+
+
+def _jumps(stmt: ast.stmt) -> bool:
+    """Whether a statement has a jump inside, other than being a `return` itself."""
+    return not isinstance(stmt, ast.Return) and any(
+        isinstance(node, ast.Return | ast.Break | ast.Continue) for node in _own(stmt)
+    )
+
+
+def _own(node: ast.AST) -> list[ast.AST]:
+    """Return the nodes under one that belong to the same function."""
+    found = [node]
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+            found += _own(child)
+    return found
+
+
+def _no_arguments() -> ast.arguments:
+    return ast.arguments([], [], None, [], [], None, [])
+
+
+def _load(name: str) -> ast.Name:
+    return ast.Name(name, ast.Load())
+
+
+def _store(name: str) -> ast.Name:
+    return ast.Name(name, ast.Store())
+
+
+def _set(name: str, value: bool) -> ast.Assign:
+    return ast.Assign([_store(name)], ast.Constant(value))
+
+
+def _at(stmt: S, where: ast.AST) -> S:
+    return ast.fix_missing_locations(ast.copy_location(stmt, where))

@@ -1,0 +1,202 @@
+"""Lists that grow in loops: what the iterations of a loop of the program append is stacked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NoReturn
+
+import optree
+
+from jitdiff.errors import TracingError
+from jitdiff.frontend.convert.rows import Rows
+from jitdiff.frontend.convert.state import is_number
+from jitdiff.frontend.trees import NAMESPACE
+from jitdiff.ir import Builder
+from jitdiff.ir.builder import current_builder
+from jitdiff.ir.location import caller, describe
+from jitdiff.ops import FUNCTIONS, Handle, Tracer
+
+import numpy as np
+
+
+class Stacked(Handle):
+    """What a list has in place of the items that a loop of the program appended.
+
+    Attributes
+    ----------
+    items : Tracer
+        The items, along the first axis.
+    """
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: Tracer) -> None:
+        self.items = items
+
+
+class List(list[Any]):
+    """A list made in a converted function.
+
+    Attributes
+    ----------
+    home : Builder or None
+        The builder that was current when it was made. Blocks inside it add to the list by giving items out.
+    """
+
+    __slots__ = ("home",)
+
+    def __init__(self, items: Iterable[Any] = ()) -> None:
+        super().__init__(items)
+        self.home = current_builder()
+
+    @property
+    def is_stacked(self) -> bool:
+        """Whether some items stand along the axis of an array."""
+        return any(isinstance(x, Stacked) for x in list.__iter__(self))
+
+    def append(self, item: Any) -> None:
+        """Add an item at the end."""
+        builder = current_builder()
+        if builder is self.home:
+            super().append(item)
+            return
+        if not is_number(item):
+            _refuse(f"appends a {type(item).__name__} to a list", "append arrays and numbers, to one list each")
+        assert builder is not None
+        growing(builder).setdefault(id(self), (self, []))[1].append(item)
+
+    def extend(self, items: Iterable[Any]) -> None:
+        """Add items at the end."""
+        for item in items.raw() if isinstance(items, List) else items:
+            self.append(item)
+
+    def raw(self) -> Iterator[Any]:
+        """Iterate over the items, those of a loop being one."""
+        return super().__iter__()
+
+    def stacked(self) -> Any:
+        """Return the items as one array, along a new first axis."""
+        parts: list[Any] = []
+        for item in self.raw():
+            if isinstance(item, Stacked):
+                parts.append(item.items)
+            else:
+                parts.append(_numpy(np.expand_dims)(np.asarray(item) if not isinstance(item, Handle) else item, 0))
+        return parts[0] if len(parts) == 1 else _numpy(np.concatenate)(parts)
+
+    def stacked_rows(self) -> Rows | None:
+        """Return the items by number, None for a list that Python can iterate over."""
+        if not self.is_stacked:
+            return None
+        array = self.stacked()
+        return Rows(array.shape[0], array.__getitem__, lambda: iter(array))
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.stacked()) if self.is_stacked else super().__iter__()
+
+    def __len__(self) -> int:
+        return len(self.stacked()) if self.is_stacked else super().__len__()
+
+    def __getitem__(self, key: Any) -> Any:
+        if not self.is_stacked:
+            self._check_read()
+            return super().__getitem__(key)
+        return self.stacked()[key]
+
+    def _check_read(self) -> None:
+        builder = current_builder()
+        while builder is not None and builder is not self.home:
+            if id(self) in growing(builder):
+                _refuse("reads a list that it appends to", "keep the last item in a variable too")
+            builder = builder.parent
+
+    def _change(self, *args: Any) -> None:
+        if current_builder() is not self.home or self.is_stacked:
+            _refuse("changes a list other than by append", "use an array, and change its elements")
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._change()
+        super().__setitem__(key, value)
+
+    def __delitem__(self, key: Any) -> None:
+        self._change()
+        super().__delitem__(key)
+
+    def __add__(self, other: Any) -> Any:
+        return List([*self.raw(), *(other.raw() if isinstance(other, List) else other)])
+
+    def __iadd__(self, other: Any) -> Any:
+        self.extend(other)
+        return self
+
+    def insert(self, index: Any, item: Any) -> None:
+        """Put an item before another."""
+        self._change()
+        super().insert(index, item)
+
+    def pop(self, index: Any = -1) -> Any:
+        """Take an item out."""
+        self._change()
+        return super().pop(index)
+
+    def clear(self) -> None:
+        """Take all items out."""
+        self._change()
+        super().clear()
+
+    def reverse(self) -> None:
+        """Reverse the order."""
+        self._change()
+        super().reverse()
+
+
+optree.register_pytree_node(
+    List, lambda x: (list(x), None, None), lambda _, items: List(items), namespace=NAMESPACE
+)  # fmt: skip
+
+
+def growing(builder: Builder) -> dict[int, tuple[List, list[Any]]]:
+    """Return the lists that a block adds to, with the items."""
+    found: dict[int, tuple[List, list[Any]]] = builder.notes.setdefault("lists", {})
+    return found
+
+
+def grown(builder: Builder) -> tuple[list[List], list[Any]]:
+    """Return the lists that the iteration being traced adds to, and for each an array of the items it adds."""
+    lists, arrays = [], []
+    for target, items in growing(builder).values():
+        lists.append(target)
+        arrays.append(List(items).stacked())
+    return lists, arrays
+
+
+def extend_stacked(lists: Iterable[List], stacks: Iterable[Tracer]) -> None:
+    """Add to lists what the iterations of a loop added: arrays of iterations by items by the shape of an item."""
+    for target, stack in zip(lists, stacks, strict=True):
+        trips, items, *shape = stack.shape
+        rows = Stacked(_numpy(np.reshape)(stack, (trips * items, *shape)))
+        builder = current_builder()
+        if builder is target.home:
+            list.append(target, rows)
+        else:
+            assert builder is not None
+            growing(builder).setdefault(id(target), (target, []))[1].append(rows)
+
+
+def plain(x: Any) -> Any:
+    """Return a result with ordinary lists, a list that a loop stacked as the list of its items."""
+    if isinstance(x, List):
+        return [plain(item) for item in x]
+    if type(x) in (tuple, list):
+        return type(x)(plain(item) for item in x)
+    if type(x) is dict:
+        return {key: plain(item) for key, item in x.items()}
+    return x
+
+
+def _numpy(function: Any) -> Any:
+    return FUNCTIONS[function].function
+
+
+def _refuse(what: str, hint: str) -> NoReturn:
+    raise TracingError(f"a loop or branch of the program {what}", where=describe(caller()), hint=hint)

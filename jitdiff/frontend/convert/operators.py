@@ -1,0 +1,228 @@
+"""What converted expressions call: Python's own meaning on Python values, nodes of the program on traced ones."""
+
+from __future__ import annotations
+
+import operator
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from jitdiff.errors import TraceWarning, TracingError
+from jitdiff.frontend.convert.lists import List
+from jitdiff.frontend.convert.state import Merge, is_traced, outcome
+from jitdiff.ir import Apply, Builder
+from jitdiff.ir.builder import building, current_builder
+from jitdiff.ir.location import caller, describe
+from jitdiff.ops import OPS, Handle, Tracer, control, lift
+from jitdiff.ops.emission import Element
+from jitdiff.ops.tracer import builder_now
+
+Thunk = Callable[[], Any]
+
+
+def truth(test: Any) -> Any:
+    """Return a traced condition as a scalar, anything else as its truth value."""
+    if not is_traced(test):
+        return bool(test)
+    return test.reshape(()) if test.shape and test.size == 1 else test
+
+
+def and_(first: Any, *rest: Thunk) -> Any:
+    """Return ``first and ...``."""
+    value = first
+    for operand in rest:
+        if is_traced(value):
+            value = _both(truth(value), operand, "logical_and", until=False)
+        elif value:
+            value = operand()
+        else:
+            return value
+    return value
+
+
+def or_(first: Any, *rest: Thunk) -> Any:
+    """Return ``first or ...``."""
+    value = first
+    for operand in rest:
+        if is_traced(value):
+            value = _both(truth(value), operand, "logical_or", until=True)
+        elif not value:
+            value = operand()
+        else:
+            return value
+    return value
+
+
+def _both(first: Any, operand: Thunk, op: str, until: bool) -> Any:
+    """Return a traced condition joined with another, which is computed only if the first leaves it open.
+
+    Where computing it can do no harm it is computed always.
+    """
+    builder = builder_now()
+    trial = Builder((), parent=builder)
+    with building(trial):
+        second = truth(operand())
+    if not is_traced(second):
+        return first if second is not until else until
+    if not trial.changes and all(isinstance(n, Apply) and _is_harmless(n) for n in trial.block.nodes):
+        return OPS[op](first, truth(operand()))
+    if until:
+        (found,) = control.cond(first, lambda: [True], lambda: [truth(operand())])
+    else:
+        (found,) = control.cond(first, lambda: [truth(operand())], lambda: [False])
+    return found
+
+
+def _is_harmless(node: Apply) -> bool:
+    op: Any = node.op
+    return isinstance(op.emission, Element) and op.name != "gather" and all(o.shape == () for o in node.outs)
+
+
+def not_(x: Any) -> Any:
+    """Return ``not x``."""
+    return OPS["logical_not"](truth(x)) if is_traced(x) else not x
+
+
+def compare(left: Any, *rest: tuple[Callable[[Any, Any], Any], Thunk]) -> Any:
+    """Return a chain of comparisons."""
+    (compared, operand), *others = rest
+    right = operand()
+    verdict = compared(left, right)
+    return and_(verdict, lambda: compare(right, *others)) if others else verdict
+
+
+def ifexp(test: Any, then: Thunk, orelse: Thunk) -> Any:
+    """Return ``then if test else orelse``."""
+    if not is_traced(test):
+        return then() if test else orelse()
+    merge = Merge(("the conditional expression",))
+    outs = control.branch(truth(test), lambda: outcome([then()]), lambda: outcome([orelse()]), merge)
+    return merge.finish(outs)[0]
+
+
+def getitem(x: Any, key: Any) -> Any:
+    """Return ``x[key]``."""
+    if isinstance(x, np.ndarray) and _has_traced(key):
+        return Tracer(lift(x))[key]
+    if isinstance(x, list | tuple) and is_traced(key):
+        rows = x.stacked() if isinstance(x, List) and x.is_stacked else stacked(list(x))
+        return rows[key]
+    return x[key]
+
+
+def stacked(items: Sequence[Any]) -> Any:
+    """Return numbers and arrays of one shape along a new first axis."""
+    return List(items).stacked()
+
+
+def _has_traced(key: Any) -> bool:
+    parts = key if isinstance(key, tuple) else (key,)
+    return any(is_traced(p) or (isinstance(p, slice) and any(map(is_traced, (p.start, p.stop)))) for p in parts)
+
+
+def setitem(x: Any, key: Any, value: Any) -> None:
+    """Run ``x[key] = value``."""
+    if isinstance(x, np.ndarray) and current_builder() is not None:
+        raise TracingError(
+            "an array from outside of the compiled function is changed in place, which would happen only while tracing",
+            where=describe(caller()),
+            hint="pass it as an argument, copy it first (y = np.copy(x)), and return the changed copy",
+        )
+    if not isinstance(x, Handle):
+        _check_own(x)
+    x[key] = value
+
+
+def setattr_(owner: Any, name: str, value: Any) -> None:
+    """Run ``owner.name = value``."""
+    _check_own(owner)
+    setattr(owner, name, value)
+
+
+def _check_own(x: Any) -> None:
+    """Refuse to change a Python object from around a branch or loop of the program: it would happen only once."""
+    builder = current_builder()
+    if builder is None or builder.parent is None or isinstance(x, List):
+        return
+    if id(x) not in builder.notes.get("born", {}):
+        raise TracingError(
+            f"a {type(x).__name__} from around a traced branch or loop is changed in it",
+            where=describe(caller()),
+            hint="assign to a local variable in the loop, and to the object after it",
+        )
+
+
+def born(x: Any) -> Any:
+    """Note that the block being traced has made the object itself, and may change it."""
+    builder = current_builder()
+    if builder is not None and builder.parent is not None:
+        builder.notes.setdefault("born", {})[id(x)] = x
+    return x
+
+
+def augment(x: Any, op: str, value: Any) -> Any:
+    """Return what ``x op= value`` binds the variable to."""
+    if isinstance(x, np.ndarray) and current_builder() is not None:
+        setitem(x, ..., value)
+    return _IN_PLACE[op](x, value)
+
+
+def augment_item(x: Any, key: Any, op: str, value: Any) -> None:
+    """Run ``x[key] op= value``."""
+    part = getitem(x, key)
+    changed = _IN_PLACE[op](part, value)
+    if changed is not part or not isinstance(part, Tracer) or part.view is None:
+        setitem(x, key, changed)
+
+
+def augment_attr(owner: Any, name: str, op: str, value: Any) -> None:
+    """Run ``owner.name op= value``."""
+    setattr_(owner, name, augment(getattr(owner, name), op, value))
+
+
+_IN_PLACE: dict[str, Callable[[Any, Any], Any]] = {
+    "Add": operator.iadd, "Sub": operator.isub, "Mult": operator.imul, "Div": operator.itruediv,
+    "FloorDiv": operator.ifloordiv, "Mod": operator.imod, "Pow": operator.ipow, "MatMult": operator.imatmul,
+    "BitAnd": operator.iand, "BitOr": operator.ior, "BitXor": operator.ixor, "LShift": operator.ilshift,
+    "RShift": operator.irshift,
+}  # fmt: skip
+
+
+def assert_(test: Any, message: Thunk) -> None:
+    """Run ``assert test, message``; a traced test is not checked, and a warning says so."""
+    if is_traced(test):
+        warn("an assertion on traced values is not checked when the compiled function runs", "check it outside of it")
+        return
+    if not test:
+        raise AssertionError(*(m for m in [message()] if m is not None))
+
+
+def returned(flag: Any, result: Thunk) -> Any:
+    """Return the result of a function that may reach its end without a ``return``."""
+    if is_traced(flag):
+        raise TracingError(
+            "the function returns a value on some ways only",
+            where=describe(caller()),
+            hint="return a value of the same kind on every way, also at the end",
+        )
+    return result() if flag else None
+
+
+def list_(items: Any) -> List:
+    """Return a list that may grow in loops of the program."""
+    return List(items)
+
+
+def warn(what: str, hint: str) -> None:
+    """Warn of something that means less in a trace than in Python, once for each line."""
+    here = caller()
+    text = f"{what}\n  hint: {hint}"
+    if here is None:
+        warnings.warn(text, TraceWarning, stacklevel=2)
+    else:
+        warnings.warn_explicit(text, TraceWarning, here.file, here.line, registry=_warned)
+
+
+_warned: dict[Any, Any] = {}

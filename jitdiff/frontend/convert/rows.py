@@ -1,0 +1,182 @@
+"""What a ``for`` goes through, where its items can be had by their number: ranges, rows of arrays, zips of such."""
+
+from __future__ import annotations
+
+import builtins
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from jitdiff.errors import ArgumentError, ArgumentTypeError
+from jitdiff.frontend.convert.state import is_traced
+from jitdiff.ir import Dim
+from jitdiff.ir.location import caller, describe
+from jitdiff.ops import OPS, Tracer, lift
+
+
+class Rows:
+    """A sequence by its length and its items.
+
+    Parameters
+    ----------
+    size : int, Dim or Tracer
+        Number of items.
+    item : callable
+        ``item(i)`` gives one; `i` is a number, traced or not.
+    again : callable
+        Gives an ordinary iterator over the items.
+    rolled : bool
+        Whether a loop over it always becomes a loop of the program.
+    checkpoint : int, "sqrt" or None
+        How the adjoint of such a loop saves memory.
+    """
+
+    def __init__(
+        self,
+        size: Any,
+        item: Callable[[Any], Any],
+        again: Callable[[], Iterator[Any]],
+        rolled: bool = False,
+        checkpoint: Any = None,
+    ) -> None:
+        self.size = size
+        self.item = item
+        self.again = again
+        self.rolled = rolled
+        self.checkpoint = checkpoint
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.again()
+
+    def __len__(self) -> int:
+        return operator.index(self.size)
+
+
+def range_(*bounds: Any, checkpoint: Any = None) -> Rows:
+    """Return a range that a compiled function always runs as a loop of the program, never unrolled.
+
+    Anywhere else it is ``range``.
+
+    Parameters
+    ----------
+    *bounds : int
+        Start, stop and step, as ``range`` takes them; start and stop may be traced.
+    checkpoint : int or "sqrt", optional
+        How many iterations lie between the states that the adjoint of the loop keeps; it runs the iterations between
+        two of them again. ``"sqrt"``: the square root of their number. Default: what is saved is chosen for speed.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If a bound is not an integer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import jitdiff as jd
+    >>> @jd.compile
+    ... def power(x):
+    ...     y = 1.0
+    ...     for _ in jd.range(5):
+    ...         y *= x
+    ...     return y
+    >>> power(2.0), list(jd.range(2))
+    (np.float64(32.0), [0, 1])
+    """
+    if not 1 <= len(bounds) <= 3:
+        raise ArgumentError(f"range: takes 1 to 3 bounds, not {len(bounds)}", where=describe(caller()))
+    start, stop, step = (0, *bounds, 1) if len(bounds) == 1 else (*bounds, 1)[:3]
+    for bound in (start, stop, step):
+        kind = bound.dtype.kind if isinstance(bound, Tracer | np.generic) else "i" if isinstance(bound, int | Dim) else ""
+        if kind not in ("i", "u") or getattr(bound, "shape", ()):
+            raise ArgumentTypeError(f"range: a bound must be an integer, not {bound!r}", where=describe(caller()))
+    if is_traced(step):
+        raise ArgumentTypeError(
+            "range: the step must be known while tracing", where=describe(caller()), hint="pass it as a static argument"
+        )
+    step = operator.index(step)
+    if step == 0:
+        raise ArgumentError("range: the step is zero", where=describe(caller()))
+
+    def item(i: Any) -> Any:
+        scaled = i if step == 1 else i * step
+        return scaled if isinstance(start, int) and start == 0 else scaled + start
+
+    return Rows(
+        _trips(start, stop, step), item, lambda: iter(builtins.range(start, stop, step)), True, checkpoint
+    )  # fmt: skip
+
+
+def _trips(start: Any, stop: Any, step: int) -> Any:
+    extent = stop - start if step > 0 else start - stop
+    size = extent if abs(step) == 1 else (extent + (abs(step) - 1)) // abs(step)
+    if is_traced(size):
+        return OPS["maximum"](size, 0)
+    return size if isinstance(size, Dim) else max(operator.index(size), 0)
+
+
+def rows_of(iterable: Any) -> Rows | None:
+    """Return what a loop goes through by number, None where only Python can iterate over it."""
+    match iterable:
+        case Rows():
+            return iterable
+        case builtins.range():
+            return Rows(len(iterable), range_(iterable.start, iterable.stop, iterable.step).item, lambda: iter(iterable))
+        case Tracer() | np.ndarray() if iterable.shape:
+            traced = iterable if isinstance(iterable, Tracer) else None
+
+            def item(i: Any) -> Any:
+                return (traced if traced is not None else Tracer(lift(iterable)) if is_traced(i) else iterable)[i]
+
+            return Rows(iterable.shape[0], item, lambda: (item(i) for i in builtins.range(len(iterable))))
+    stacked = getattr(iterable, "stacked_rows", None)
+    return None if stacked is None else stacked()
+
+
+def zip_(*iterables: Any, strict: bool = False) -> Any:
+    """Return ``zip``, by number where all can be had so."""
+    parts = [rows_of(x) for x in iterables]
+    known = [p for p in parts if p is not None]
+    if len(known) < len(parts) or not known or not all(isinstance(p.size, int) or p.size == known[0].size for p in known if not is_traced(p.size)):
+        return builtins.zip(*iterables, strict=strict)
+    if any(is_traced(p.size) for p in known):
+        if len(known) > 1:
+            return builtins.zip(*iterables, strict=strict)
+        size = known[0].size
+    else:
+        sizes = [p.size for p in known]
+        if strict and any(n != sizes[0] for n in sizes):
+            raise ArgumentError(f"zip: lengths {sizes} differ", where=describe(caller()))
+        size = sizes[0] if isinstance(sizes[0], Dim) else min(sizes)
+    rolled = any(p.rolled for p in known)
+    return Rows(size, lambda i: tuple(p.item(i) for p in known), lambda: builtins.zip(*iterables, strict=strict), rolled)
+
+
+def enumerate_(iterable: Any, start: int = 0) -> Any:
+    """Return ``enumerate``, by number where the items can be had so."""
+    rows = rows_of(iterable)
+    if rows is None:
+        return builtins.enumerate(iterable, start)
+    item = rows.item
+    return Rows(
+        rows.size,
+        lambda i: (i if isinstance(start, int) and start == 0 else i + start, item(i)),
+        lambda: builtins.enumerate(iterable, start),
+        rows.rolled,
+    )
+
+
+def reversed_(sequence: Any) -> Any:
+    """Return ``reversed``, by number where the items can be had so."""
+    rows = rows_of(sequence)
+    if rows is None:
+        return builtins.reversed(sequence)
+    size, item = rows.size, rows.item
+
+    def backwards() -> Iterator[Any]:
+        items: Sequence[Any] = list(rows)
+        return builtins.reversed(items)
+
+    return Rows(size, lambda i: item(size - 1 - i), backwards, rows.rolled)

@@ -1,0 +1,415 @@
+"""Rewriting statements and expressions whose meaning depends on traced values as calls of the run-time support.
+
+A block becomes a function that shares its variables by ``nonlocal``; beside it stand functions that read and set the
+variables assigned in it, so that a branch or a loop can be run on other values. `operators` says what each call does.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from jitdiff.frontend.convert.jumps import FLAGS, lower
+from jitdiff.frontend.convert.source import GENERATED, Definition
+
+RUN = f"{GENERATED}run"
+"""The variable through which converted code reaches its run-time support."""
+
+_UNTOUCHED = frozenset({"super", "locals", "globals", "vars", "dir", "eval", "exec"})
+"""Functions that look at the frame that calls them."""
+
+_Comprehension = ast.ListComp | ast.GeneratorExp
+_Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+_Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
+
+
+def converted(node: Definition, owner: str) -> Definition:
+    """Return the definition of a function with its control flow converted."""
+    if owner:
+        _Mangle(owner).visit(node)
+    transformer = _Transformer()
+    if isinstance(node, ast.Lambda):
+        node.body = transformer.visit(node.body)
+        return node
+    transformer.function(node)
+    return node
+
+
+class _Mangle(ast.NodeTransformer):
+    """Private names as the compiler would write them in the class."""
+
+    def __init__(self, owner: str) -> None:
+        self.owner = owner.lstrip("_")
+
+    def _name(self, name: str) -> str:
+        return f"_{self.owner}{name}" if name.startswith("__") and not name.endswith("__") else name
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        node.id = self._name(node.id)
+        return node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.Attribute:
+        self.generic_visit(node)
+        node.attr = self._name(node.attr)
+        return node
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.arg = self._name(node.arg)
+        return node
+
+
+class _Transformer(ast.NodeTransformer):
+    def __init__(self) -> None:
+        self.count = 0
+        self.globals: set[str] = set()
+
+    def fresh(self, stem: str) -> str:
+        self.count += 1
+        return f"{GENERATED}{stem}{self.count}"
+
+    # Functions.
+
+    def function(self, node: ast.FunctionDef) -> None:
+        """Convert the body of a function."""
+        around, self.globals = self.globals, {
+            name for child in own(node.body) if isinstance(child, ast.Global) for name in child.names
+        }
+        node.body = self.block(lower(node.body, node))
+        self.globals = around
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        node.args = self.visit(node.args)
+        if not is_generator(node):
+            self.function(node)
+        return node
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AsyncFunctionDef:
+        return node
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        return node
+
+    # Statements.
+
+    def block(self, stmts: Iterable[ast.stmt]) -> list[ast.stmt]:
+        done: list[ast.stmt] = []
+        for stmt in stmts:
+            found = self.visit(stmt)
+            done += found if isinstance(found, list) else [found]
+        return done
+
+    def visit_If(self, node: ast.If) -> list[ast.stmt]:
+        names = self.assigned([node])
+        test = self.visit(node.test)
+        body, orelse = self.fresh("body"), self.fresh("orelse")
+        state, ends = self.state(names, node)
+        made = [
+            *state,
+            self.define(body, [], names, self.block(node.body), node),
+            self.define(orelse, [], names, self.block(node.orelse), node),
+            _statement(_call("if_", test, _load(body), _load(orelse), *ends), node),
+        ]
+        return made
+
+    def visit_For(self, node: ast.For) -> list[ast.stmt]:
+        names = self.assigned([node])
+        body, item = self.fresh("body"), self.fresh("item")
+        iterable = self.visit(node.iter)
+        assign = self.visit(_at(ast.Assign([node.target], _load(item)), node.target))
+        target = assign if isinstance(assign, list) else [assign]
+        state, ends = self.state(names, node)
+        test, tested = self.flags(node)
+        made = [
+            *state,
+            *test,
+            self.define(body, [item], names, [*target, *self.block(node.body)], node),
+            _statement(_call("for_", iterable, _load(body), tested, *ends), node),
+        ]
+        return [*made, *self.block(node.orelse)]
+
+    def visit_While(self, node: ast.While) -> list[ast.stmt]:
+        names = self.assigned([node])
+        body, test = self.fresh("body"), self.fresh("test")
+        flags = getattr(node, FLAGS, [])
+        condition = node.test
+        if flags:
+            running = [ast.UnaryOp(ast.Not(), _load(f)) for f in flags]
+            condition = _at(ast.BoolOp(ast.And(), [*running, condition]), node.test)
+        tested = _at(ast.Return(self.visit(condition)), node.test)
+        state, ends = self.state(names, node)
+        made = [
+            *state,
+            self.define(test, [], names, [tested], node),
+            self.define(body, [], names, self.block(node.body), node),
+            _statement(_call("while_", _load(test), _load(body), *ends), node),
+        ]
+        return [*made, *self.block(node.orelse)]
+
+    def flags(self, node: ast.For) -> tuple[list[ast.stmt], ast.expr]:
+        """Return the definition of what tells whether a loop goes on, and its name, or None for a loop without jumps."""
+        flags = getattr(node, FLAGS, [])
+        if not flags:
+            return [], ast.Constant(None)
+        running: list[ast.expr] = [ast.UnaryOp(ast.Not(), _load(f)) for f in flags]
+        condition = _at(ast.BoolOp(ast.And(), running) if len(running) > 1 else running[0], node)
+        name = self.fresh("test")
+        return [self.define(name, [], [], [_at(ast.Return(self.visit(condition)), node)], node)], _load(name)
+
+    def state(self, names: Sequence[str], where: ast.stmt) -> tuple[list[ast.stmt], list[ast.expr]]:
+        """Return definitions of what reads and sets variables, and the arguments that hand them over."""
+        get, put, values = self.fresh("get"), self.fresh("set"), self.fresh("values")
+        reads = [ast.Lambda(_arguments([]), _load(n)) for n in names]
+        unpack: list[ast.stmt] = [ast.Pass()]
+        if names:
+            target = ast.Tuple([ast.Name(n, ast.Store()) for n in names], ast.Store())
+            unpack = [_at(ast.Assign([target], _load(values)), where)]
+        return (
+            [
+                self.define(get, [], [], [_at(ast.Return(_call("read", *reads)), where)], where),
+                self.define(put, [values], names, unpack, where),
+            ],
+            [_load(get), _load(put), ast.Tuple([ast.Constant(n) for n in names], ast.Load())],
+        )
+
+    def define(
+        self, name: str, params: Sequence[str], names: Sequence[str], body: list[ast.stmt], where: ast.AST
+    ) -> ast.stmt:
+        """Return the definition of a function of a block."""
+        shared: list[ast.stmt] = []
+        for kind, chosen in (
+            (ast.Nonlocal, [n for n in names if n not in self.globals]),
+            (ast.Global, [n for n in names if n in self.globals]),
+        ):
+            if chosen:
+                shared.append(kind(list(chosen)))
+        made = ast.FunctionDef(name, _arguments(params), [*shared, *(body or [ast.Pass()])], [])
+        if "type_params" in ast.FunctionDef._fields:
+            made.type_params = []  # type: ignore[attr-defined]
+        return _at(made, where)
+
+    def assigned(self, stmts: Sequence[ast.stmt]) -> list[str]:
+        """Return the variables that statements assign, in order."""
+        return list(dict.fromkeys(names_assigned(stmts)))
+
+    def visit_Assign(self, node: ast.Assign) -> Any:
+        node.value = self.visit(node.value)
+        if isinstance(node.value, ast.List) and all(isinstance(t, ast.Name) for t in node.targets):
+            node.value = _at(_call("list_", node.value), node)
+        elif isinstance(node.value, ast.Tuple) and any(isinstance(e, ast.List) for e in node.value.elts):
+            node.value.elts = [_at(_call("list_", e), e) if isinstance(e, ast.List) else e for e in node.value.elts]
+        after: list[ast.stmt] = []
+        node.targets = [self.target(t, after) for t in node.targets]
+        if len(node.targets) == 1 and len(after) == 1 and isinstance(node.targets[0], ast.Name):
+            # A single element: no variable in between.
+            (store,) = after
+            assert isinstance(store, ast.Expr) and isinstance(store.value, ast.Call)
+            if node.targets[0].id.startswith(GENERATED):
+                store.value.args[-1] = node.value
+                return store
+        return [node, *after]
+
+    def target(self, target: ast.expr, after: list[ast.stmt]) -> ast.expr:
+        """Return a target without elements and attributes, which are set from variables afterwards."""
+        match target:
+            case ast.Tuple(elts) | ast.List(elts):
+                target.elts = [self.target(e, after) for e in elts]
+                return target
+            case ast.Starred(value):
+                target.value = self.target(value, after)
+                return target
+            case ast.Subscript(value, key):
+                name = self.fresh("part")
+                store = _call("setitem", self.visit(value), self.key(key), _load(name))
+                after.append(_statement(store, target))
+                return _at(ast.Name(name, ast.Store()), target)
+            case ast.Attribute(value, attr):
+                name = self.fresh("part")
+                store = _call("setattr_", self.visit(value), ast.Constant(attr), _load(name))
+                after.append(_statement(store, target))
+                return _at(ast.Name(name, ast.Store()), target)
+        return target
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
+        if node.value is None:
+            return _at(ast.Pass(), node)
+        return self.visit(_at(ast.Assign([node.target], node.value), node))
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:
+        value = self.visit(node.value)
+        op = ast.Constant(type(node.op).__name__)
+        match node.target:
+            case ast.Subscript(array, key):
+                return _statement(_call("augment_item", self.visit(array), self.key(key), op, value), node)
+            case ast.Attribute(owner, attr):
+                return _statement(_call("augment_attr", self.visit(owner), ast.Constant(attr), op, value), node)
+            case ast.Name(name):
+                return _at(ast.Assign([node.target], _call("augment", _load(name), op, value)), node)
+
+    def visit_Assert(self, node: ast.Assert) -> ast.stmt:
+        message = node.msg or ast.Constant(None)
+        return _statement(_call("assert_", self.visit(node.test), ast.Lambda(_arguments([]), message)), node)
+
+    # Expressions.
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        node.value = self.visit(node.value)
+        if not isinstance(node.ctx, ast.Load) or _is_constant(node.slice):
+            return node
+        return _at(_call("getitem", node.value, self.key(node.slice)), node)
+
+    def key(self, key: ast.expr) -> ast.expr:
+        """Return a subscript as an expression that can be an argument."""
+        match key:
+            case ast.Slice(lower_, upper, step):
+                bounds = [self.visit(b) if b is not None else ast.Constant(None) for b in (lower_, upper, step)]
+                return _at(_call("slice", *bounds), key)
+            case ast.Tuple(elts):
+                return _at(ast.Tuple([self.key(e) for e in elts], ast.Load()), key)
+        found: ast.expr = self.visit(key)
+        return found
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
+        if _keeps(node):
+            return node
+        first, *rest = (self.visit(v) for v in node.values)
+        name = "and_" if isinstance(node.op, ast.And) else "or_"
+        return _at(_call(name, first, *(ast.Lambda(_arguments([]), v) for v in rest)), node)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        node.operand = self.visit(node.operand)
+        return _at(_call("not_", node.operand), node) if isinstance(node.op, ast.Not) else node
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        if len(node.ops) == 1 or _keeps(node):
+            self.generic_visit(node)
+            return node
+        left = self.visit(node.left)
+        rest = [self.visit(c) for c in node.comparators]
+        x, y = self.fresh("x"), self.fresh("y")
+        ops = [
+            ast.Lambda(_arguments([x, y]), ast.Compare(_load(x), [op], [_load(y)])) for op in node.ops
+        ]
+        thunks = [ast.Lambda(_arguments([]), c) for c in rest]
+        pairs = [ast.Tuple([o, t], ast.Load()) for o, t in zip(ops, thunks, strict=True)]
+        return _at(_call("compare", left, *pairs), node)
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
+        if _keeps(node):
+            return node
+        test, body, orelse = (self.visit(x) for x in (node.test, node.body, node.orelse))
+        return _at(_call("ifexp", test, ast.Lambda(_arguments([]), body), ast.Lambda(_arguments([]), orelse)), node)
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        if name in _UNTOUCHED:
+            return node
+        if name in _GATHERING and len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp):
+            node.args = [_at(ast.ListComp(node.args[0].elt, node.args[0].generators), node.args[0])]
+        function = self.visit(node.func)
+        args = [self.visit(a) for a in node.args]
+        keywords = [ast.keyword(k.arg, self.visit(k.value)) for k in node.keywords]
+        return _at(ast.Call(_run("call"), [function, *args], keywords), node)
+
+    def visit_ListComp(self, node: ast.ListComp) -> ast.expr:
+        if len(node.generators) == 1 and not _keeps(node):
+            (g,) = node.generators
+            names = [g.target] if isinstance(g.target, ast.Name) else getattr(g.target, "elts", [])
+            if names and all(isinstance(n, ast.Name) for n in names) and not g.ifs and not g.is_async:
+                params = [n.id for n in names]
+                each: ast.expr = ast.Lambda(_arguments(params), self.visit(node.elt))
+                if not isinstance(g.target, ast.Name):
+                    row = self.fresh("row")
+                    each = ast.Lambda(_arguments([row]), ast.Call(each, [ast.Starred(_load(row), ast.Load())], []))
+                return _at(_call("comprehension", each, self.visit(g.iter)), node)
+        self.generic_visit(node)
+        return node
+
+
+_GATHERING = frozenset({"sum", "list", "tuple", "min", "max"})
+
+
+def own(stmts: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """Yield the nodes under statements that belong to the same function."""
+    for node in stmts:
+        yield node
+        if not isinstance(node, _Scope):
+            yield from own(ast.iter_child_nodes(node))
+
+
+def is_generator(node: ast.FunctionDef) -> bool:
+    """Whether a function yields."""
+    return any(isinstance(child, ast.Yield | ast.YieldFrom) for child in own(node.body))
+
+
+def names_assigned(stmts: Iterable[ast.AST]) -> Iterator[str]:
+    """Yield the variables that statements assign in their own function."""
+    for node in stmts:
+        match node:
+            case ast.Name(name, ast.Store() | ast.Del()):
+                yield name
+            case ast.FunctionDef(name) | ast.AsyncFunctionDef(name) | ast.ClassDef(name):
+                yield name
+                continue
+            case ast.Import(names) | ast.ImportFrom(names=names):
+                yield from (alias.asname or alias.name.split(".")[0] for alias in names)
+            case ast.MatchAs(name=name) | ast.MatchStar(name=name) | ast.MatchMapping(rest=name) if name:
+                yield name
+            case ast.Lambda():
+                continue
+            case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+                yield from (n.target.id for n in ast.walk(node) if isinstance(n, ast.NamedExpr))
+                continue
+        yield from names_assigned(ast.iter_child_nodes(node))
+
+
+def _keeps(node: ast.AST) -> bool:
+    """Whether an expression has to stay in its own frame."""
+    return any(isinstance(n, ast.NamedExpr | ast.Await | ast.Yield | ast.YieldFrom) for n in ast.walk(node))
+
+
+def _is_constant(key: ast.expr) -> bool:
+    match key:
+        case ast.Constant():
+            return True
+        case ast.UnaryOp(operand=operand):
+            return _is_constant(operand)
+        case ast.Slice(lower_, upper, step):
+            return all(b is None or _is_constant(b) for b in (lower_, upper, step))
+        case ast.Tuple(elts):
+            return all(map(_is_constant, elts))
+    return False
+
+
+def _arguments(names: Sequence[str]) -> ast.arguments:
+    return ast.arguments([], [ast.arg(n) for n in names], None, [], [], None, [])
+
+
+def _load(name: str) -> ast.Name:
+    return ast.Name(name, ast.Load())
+
+
+def _run(name: str) -> ast.Attribute:
+    return ast.Attribute(_load(RUN), name, ast.Load())
+
+
+def _call(name: str, *args: ast.expr) -> ast.Call:
+    return ast.Call(_run(name), list(args), [])
+
+
+def _statement(call: ast.Call, where: ast.AST) -> ast.Expr:
+    return _at(ast.Expr(call), where)
+
+
+def _at(node: Any, where: ast.AST) -> Any:
+    """Give a node, and what is new in it, the position of `where`."""
+    ast.copy_location(node, where)
+    return _filled(node, where)
+
+
+def _filled(node: Any, where: ast.AST) -> Any:
+    for child in ast.iter_child_nodes(node):
+        if "lineno" in child._attributes and not hasattr(child, "lineno"):
+            ast.copy_location(child, where)
+        _filled(child, child if hasattr(child, "lineno") else where)
+    return node
