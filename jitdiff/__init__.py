@@ -56,7 +56,7 @@ if TYPE_CHECKING:
         recompute_grad,
         value_and_gradients_function,
     )
-    from jitdiff.frontend import cond, fori_loop, scan, while_loop
+    from jitdiff.frontend import cond, fori_loop, range, scan, while_loop
     from jitdiff.native import cache
 
 _HOMES = {
@@ -65,7 +65,7 @@ _HOMES = {
     "jitdiff.eager": "ForwardAccumulator GradientTape Tensor UnconnectedGradients Variable checkpoint constant "
     "custom_gradient custom_jvp custom_vjp grad_pass_through gradients_function implicit_gradients "
     "implicit_value_and_gradients make_vjp recompute_grad value_and_gradients_function",
-    "jitdiff.frontend": "cond fori_loop scan while_loop",
+    "jitdiff.frontend": "cond fori_loop range scan while_loop",
 }
 # What needs Numba or takes time to import is imported when it is first used.
 _NAMES = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -105,6 +105,7 @@ __all__ = [
     "make_vjp",
     "map",
     "numpy",
+    "range",
     "recompute_grad",
     "scan",
     "stop_gradient",

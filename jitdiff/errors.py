@@ -117,6 +117,12 @@ class JitdiffWarning(UserWarning):
     """Base of all warnings given by jitdiff."""
 
 
+class TraceWarning(JitdiffWarning):
+    """Something in a compiled function means less than in Python: a print or an assertion runs while tracing only, a
+    loop is unrolled into very many operations.
+    """
+
+
 class TapeWarning(JitdiffWarning):
     """A tape was asked for something that works, but surely not as wished: watching an integer, for instance."""
 

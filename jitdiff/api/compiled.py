@@ -16,7 +16,7 @@ from jitdiff.api.pullback import exactly
 from jitdiff.api.specialisation import Options, Specialisation
 from jitdiff.api.tape_op import inlined, operation
 from jitdiff.errors import ArgumentError, ArgumentTypeError
-from jitdiff.frontend import Signature, StoredFunction, flatten, is_native, native, unflatten
+from jitdiff.frontend import Signature, StoredFunction, converting, flatten, is_native, native, unflatten
 from jitdiff.ir import show, type_of
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
@@ -72,8 +72,12 @@ class Compiled(Generic[P, R]):
         options: Options | None = None,
     ) -> None:
         self._function = function
+        self._converted = converting(function)
         self._program = Program(
-            function, Signature(function, static_argnames, static_argnums), options or Options(), _doc_of(function)
+            self._converted,
+            Signature(function, static_argnames, static_argnums),
+            options or Options(),
+            _doc_of(function),
         )
         self._bound: tuple[Any, ...] = ()
         self._origin: tuple[Any, ...] | None = None
@@ -101,7 +105,7 @@ class Compiled(Generic[P, R]):
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if current_builder() is not None:
-            return self._function(*self._targets(args), **kwargs)
+            return self._converted(*self._targets(args), **kwargs)
         args = self._bound + args
         leaves, layout = self._program.arrange(args, kwargs)
         found = self._program.find(leaves, layout)
@@ -140,7 +144,7 @@ class Compiled(Generic[P, R]):
         with self._program.lock:
             found = self._transformed.get(key)
             if found is None:
-                function = self._function
+                function = self._converted
                 plain = of_method(transform, function, options) if self._bound else transform(function, **options)
                 static = self._program.signature.static & set(Signature(plain).names)
                 found = self._transformed[key] = Compiled(plain, static, options=self._program.options)

@@ -1,6 +1,7 @@
 """Python to Block: argument trees, tracing, branches and loops as functions."""
 
 from jitdiff.frontend.control import cond, fori_loop, map, scan, while_loop
+from jitdiff.frontend.convert import converting, range
 from jitdiff.frontend.layout import Layout, Signature, flatten_call
 from jitdiff.frontend.leaves import Kind, Static, is_native, kind_of, native
 from jitdiff.frontend.mapping import AxisTree, vmap_call
@@ -19,6 +20,7 @@ __all__ = [
     "StoredFunction",
     "Traced",
     "cond",
+    "converting",
     "flatten",
     "flatten_call",
     "fori_loop",
@@ -27,6 +29,7 @@ __all__ = [
     "leaf_names",
     "map",
     "native",
+    "range",
     "scan",
     "symbolic_kinds",
     "trace",

@@ -98,6 +98,13 @@ def trace(function: Callable[..., Any], layout: Layout, kinds: Sequence[Kind], n
                 raise NeedsStatic(frozenset(positions[k] for k in integers)) from error
             if (better := explained(error)) is not None:
                 raise better from error
+            if type(error) is TracingError and getattr(function, "convertible", True) is False:
+                raise TracingError(
+                    error.what,
+                    where=error.where,
+                    hint="the source of this function cannot be had, so its if, for and while are not converted: "
+                    "define it in a file or a notebook cell",
+                ) from error
             raise
         atoms, spec = result_atoms(result, name, function_location(function))
         block = _without_unread(builder.finish(atoms))

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from jitdiff.errors import JitdiffError, TracingError
-from jitdiff.frontend.convert.lists import List, extend_stacked, growing, grown
-from jitdiff.frontend.convert.operators import not_, truth, warn
+from jitdiff.errors import JitdiffError
+from jitdiff.frontend.convert.lists import List, extend_stacked, grown, stacking
+from jitdiff.frontend.convert.operators import truth, warn
 from jitdiff.frontend.convert.rows import Rows, rows_of
-from jitdiff.frontend.convert.state import Carried, Demote, Get, Merge, Names, Put, is_internal, is_traced, outcome
-from jitdiff.ir import Builder, Dim, NeedsConcreteSize
+from jitdiff.frontend.convert.state import Carried, Demote, Get, Merge, Names, Put, is_traced, outcome
+from jitdiff.ir import Builder, NeedsConcreteSize
 from jitdiff.ir.builder import building, current_builder
-from jitdiff.ir.location import caller, describe
 from jitdiff.ops import control
 from jitdiff.ops.tracer import builder_now
 
@@ -44,12 +44,6 @@ def if_(test: Any, body: Run, orelse: Run, get: Get, put: Put, names: Names) -> 
         def traced() -> Any:
             put(before)
             run()
-            if growing(builder_now()):
-                raise TracingError(
-                    "a list grows in a branch on a traced condition, so that its length is not known",
-                    where=describe(caller()),
-                    hint="append np.where(condition, a, b), or write to elements of an array",
-                )
             return outcome(get())
 
         return traced
@@ -82,6 +76,7 @@ def _becomes_traced(test: Run, body: Run, get: Get, put: Put) -> bool:
     trial = Builder((), parent=builder_now())
     try:
         with building(trial):
+            stacking()
             body()
             return is_traced(test())
     except (JitdiffError, TypeError, ValueError, LookupError, ArithmeticError):
@@ -100,7 +95,11 @@ def for_(iterable: Any, body: Body, test: Run | None, get: Get, put: Put, names:
         return
     size = rows.size
     known = isinstance(size, int | np.integer)
-    if known and not rows.rolled and (size == 0 or size * _unrolled() <= UNROLLED_TRIPS * (4 if _unrolled() > 1 else 1)):
+    if (
+        known
+        and not rows.rolled
+        and (size == 0 or size * _unrolled() <= UNROLLED_TRIPS * (4 if _unrolled() > 1 else 1))
+    ):
         _unroll(rows, int(size), body, test, get, put, names)
         return
     if not known or rows.rolled or size > ROLLABLE_TRIPS:
@@ -112,7 +111,7 @@ def for_(iterable: Any, body: Body, test: Run | None, get: Get, put: Put, names:
     except NeedsConcreteSize:
         put(before)
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  (whatever it is, running the iterations in Python shows it again)
         put(before)
         _unroll(rows, int(size), body, test, get, put, names, error)
 
@@ -174,9 +173,8 @@ def _roll(rows: Rows, body: Body, test: Run | None, get: Get, put: Put, names: N
         carried = Carried(names, before, demoted)
         lists: list[List] = []
 
-        def step(
-            i: Any, *params: Any, carried: Carried = carried, lists: list[List] = lists
-        ) -> Sequence[Any]:
+        def step(i: Any, *params: Any, carried: Carried = carried, lists: list[List] = lists) -> Sequence[Any]:
+            stacking()
             carried.enter(put, params)
             body(rows.item(i))
             following = carried.leave(get)
@@ -185,7 +183,7 @@ def _roll(rows: Rows, body: Body, test: Run | None, get: Get, put: Put, names: N
 
         try:
             outs, stacks, lasts = control.fori_with_lasts(
-                rows.size, step, carried.init, lambda carried=carried: carried.lasts, checkpoint=rows.checkpoint
+                rows.size, step, carried.init, functools.partial(getattr, carried, "lasts")
             )
         except Demote as found:
             demoted = demoted | {found.name}
@@ -215,6 +213,7 @@ def _roll_while(test: Run, body: Body, rows: Rows | None, get: Get, put: Put, na
             return truth(goes_on) & within if is_traced(goes_on) else within
 
         def step(*state: Any, carried: Carried = carried, lists: list[List] = lists) -> Sequence[Any]:
+            stacking()
             carried.enter(put, state[1:] if rows is not None else state)
             body(rows.item(state[0]) if rows is not None else None)
             following = carried.leave(get)
@@ -224,7 +223,7 @@ def _roll_while(test: Run, body: Body, rows: Rows | None, get: Get, put: Put, na
         init = [0, *carried.init] if rows is not None else carried.init
         try:
             outs, stacks, _, lasts = control.while_with_lasts(
-                condition, step, init, lambda carried=carried: carried.lasts
+                condition, step, init, functools.partial(getattr, carried, "lasts")
             )
         except Demote as found:
             demoted = demoted | {found.name}
@@ -241,6 +240,3 @@ def comprehension(each: Callable[[Any], Any], iterable: Any) -> Any:
     found = List()
     for_(iterable, lambda item: found.append(each(item)), None, list, lambda _: None, ())
     return found
-
-
-__all__ = ["Dim", "comprehension", "for_", "if_", "is_internal", "not_", "while_"]

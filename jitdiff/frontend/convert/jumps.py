@@ -86,7 +86,9 @@ class _Lowering:
             case ast.If():
                 stmt.body, may, always = self.block(stmt.body, loop)
                 stmt.orelse, may_else, always_else = self.block(stmt.orelse, loop)
-                arms = [("always" if a else "may" if m else "never", m) for m, a in ((may, always), (may_else, always_else))]
+                arms = [
+                    ("always" if a else "may" if m else "never", m) for m, a in ((may, always), (may_else, always_else))
+                ]
                 setattr(stmt, f"{GENERATED}arms", arms)
                 return [stmt], may | may_else, always and always_else
             case ast.For() | ast.While():
@@ -129,7 +131,11 @@ class _Lowering:
             orelse, more, _ = self.block(stmt.orelse, outer)
             stmt.orelse = []
             if leaving:
-                test = ast.BoolOp(ast.Or(), [_load(f) for f in sorted(leaving)]) if len(leaving) > 1 else _load(min(leaving))
+                test = (
+                    ast.BoolOp(ast.Or(), [_load(f) for f in sorted(leaving)])
+                    if len(leaving) > 1
+                    else _load(min(leaving))
+                )
                 orelse = [_at(ast.If(ast.UnaryOp(ast.Not(), test), orelse, []), stmt)]
             done += orelse
             flags |= more

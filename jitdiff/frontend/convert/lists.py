@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
+import numpy as np
 import optree
 
 from jitdiff.errors import TracingError
@@ -15,8 +16,6 @@ from jitdiff.ir import Builder
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import FUNCTIONS, Handle, Tracer
-
-import numpy as np
 
 
 class Stacked(Handle):
@@ -60,9 +59,15 @@ class List(list[Any]):
         if builder is self.home:
             super().append(item)
             return
+        assert builder is not None
+        if not builder.notes.get("stacks"):
+            raise TracingError(
+                "a list grows in a branch on a traced condition, so that its length is not known",
+                where=describe(caller()),
+                hint="append np.where(condition, a, b), or write to elements of an array",
+            )
         if not is_number(item):
             _refuse(f"appends a {type(item).__name__} to a list", "append arrays and numbers, to one list each")
-        assert builder is not None
         growing(builder).setdefault(id(self), (self, []))[1].append(item)
 
     def extend(self, items: Iterable[Any]) -> None:
@@ -153,6 +158,13 @@ class List(list[Any]):
 optree.register_pytree_node(
     List, lambda x: (list(x), None, None), lambda _, items: List(items), namespace=NAMESPACE
 )  # fmt: skip
+
+
+def stacking() -> None:
+    """Let the block that is being built add to lists around it: it is run once an iteration, as a whole."""
+    builder = current_builder()
+    assert builder is not None
+    builder.notes["stacks"] = True
 
 
 def growing(builder: Builder) -> dict[int, tuple[List, list[Any]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,7 @@ class Rows:
         return operator.index(self.size)
 
 
-def range_(*bounds: Any, checkpoint: Any = None) -> Rows:
+def range(*bounds: Any, checkpoint: Any = None) -> Rows:
     """Return a range that a compiled function always runs as a loop of the program, never unrolled.
 
     Anywhere else it is ``range``.
@@ -89,8 +89,10 @@ def range_(*bounds: Any, checkpoint: Any = None) -> Rows:
         raise ArgumentError(f"range: takes 1 to 3 bounds, not {len(bounds)}", where=describe(caller()))
     start, stop, step = (0, *bounds, 1) if len(bounds) == 1 else (*bounds, 1)[:3]
     for bound in (start, stop, step):
-        kind = bound.dtype.kind if isinstance(bound, Tracer | np.generic) else "i" if isinstance(bound, int | Dim) else ""
-        if kind not in ("i", "u") or getattr(bound, "shape", ()):
+        kind = (
+            bound.dtype.kind if isinstance(bound, Tracer | np.generic) else "i" if isinstance(bound, int | Dim) else ""
+        )
+        if kind not in ("i", "u") or np.shape(bound):
             raise ArgumentTypeError(f"range: a bound must be an integer, not {bound!r}", where=describe(caller()))
     if is_traced(step):
         raise ArgumentTypeError(
@@ -123,7 +125,7 @@ def rows_of(iterable: Any) -> Rows | None:
         case Rows():
             return iterable
         case builtins.range():
-            return Rows(len(iterable), range_(iterable.start, iterable.stop, iterable.step).item, lambda: iter(iterable))
+            return Rows(len(iterable), range(iterable.start, iterable.stop, iterable.step).item, lambda: iter(iterable))
         case Tracer() | np.ndarray() if iterable.shape:
             traced = iterable if isinstance(iterable, Tracer) else None
 
@@ -139,7 +141,11 @@ def zip_(*iterables: Any, strict: bool = False) -> Any:
     """Return ``zip``, by number where all can be had so."""
     parts = [rows_of(x) for x in iterables]
     known = [p for p in parts if p is not None]
-    if len(known) < len(parts) or not known or not all(isinstance(p.size, int) or p.size == known[0].size for p in known if not is_traced(p.size)):
+    if (
+        len(known) < len(parts)
+        or not known
+        or not all(isinstance(p.size, int) or p.size == known[0].size for p in known if not is_traced(p.size))
+    ):
         return builtins.zip(*iterables, strict=strict)
     if any(is_traced(p.size) for p in known):
         if len(known) > 1:
@@ -151,7 +157,9 @@ def zip_(*iterables: Any, strict: bool = False) -> Any:
             raise ArgumentError(f"zip: lengths {sizes} differ", where=describe(caller()))
         size = sizes[0] if isinstance(sizes[0], Dim) else min(sizes)
     rolled = any(p.rolled for p in known)
-    return Rows(size, lambda i: tuple(p.item(i) for p in known), lambda: builtins.zip(*iterables, strict=strict), rolled)
+    return Rows(
+        size, lambda i: tuple(p.item(i) for p in known), lambda: builtins.zip(*iterables, strict=strict), rolled
+    )
 
 
 def enumerate_(iterable: Any, start: int = 0) -> Any:
@@ -176,7 +184,6 @@ def reversed_(sequence: Any) -> Any:
     size, item = rows.size, rows.item
 
     def backwards() -> Iterator[Any]:
-        items: Sequence[Any] = list(rows)
-        return builtins.reversed(items)
+        return iter(list(rows)[::-1])
 
     return Rows(size, lambda i: item(size - 1 - i), backwards, rows.rolled)

@@ -5,7 +5,6 @@ position of its code. The new function reads the same globals and the same closu
 """
 
 from __future__ import annotations
-
 import __future__
 
 import ast
@@ -51,6 +50,7 @@ def find(function: FunctionType) -> Found | None:
         ]
     except SyntaxError:
         return None
+    found: list[tuple[Definition, str]]
     if code.co_name == "<lambda>":
         positions = [(p[0], p[2]) for p in code.co_positions() if p[0] and p[2]]
         found = [(n, o) for n, o in candidates if isinstance(n, ast.Lambda) and _holds(n, positions)]

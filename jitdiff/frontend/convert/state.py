@@ -102,7 +102,7 @@ def same(a: Any, b: Any) -> bool:
         return True
     if type(a) is not type(b) or isinstance(a, Handle | np.ndarray):
         return False
-    return type(a) in (bool, int, float, str, bytes, np.float64) and (a == b or (a != a and b != b))
+    return type(a) in (bool, int, float, str, bytes, np.float64) and bool(a == b)
 
 
 def zeros(type: ArrayType) -> Any:
@@ -189,7 +189,9 @@ class Merge:
                 lb, sb = [Leaf(None, t, False) for t in map(_type_of_leaf, la)], sa
         if la is None or lb is None or sa != sb:
             return _constantly(Undefined(_disagreement(name, va, vb)))
-        kept = [p.given is not None and q.given is not None and same(p.given, q.given) for p, q in zip(la, lb, strict=True)]
+        kept = [
+            p.given is not None and q.given is not None and same(p.given, q.given) for p, q in zip(la, lb, strict=True)
+        ]
         for p, q, keep in zip(la, lb, kept, strict=True):
             ta, tb = _type_of_leaf(p), _type_of_leaf(q)
             if not keep and (ta.shape != tb.shape or (ta.dtype.kind == "b") != (tb.dtype.kind == "b")):
@@ -356,7 +358,11 @@ class Carried:
     def _check_aliases(self, following: list[Any]) -> None:
         changed = [cell.version != v for cell, v in zip(self.cells, self.versions, strict=True)]
         self.kept = [x is cell for x, cell in zip(following, self.cells, strict=True)]
-        moved = [s for s, kept in enumerate(self.kept) if not kept and isinstance(self.init[s], Tracer) and self.cells[s].shape]
+        moved = [
+            s
+            for s, kept in enumerate(self.kept)
+            if not kept and isinstance(self.init[s], Tracer) and self.cells[s].shape
+        ]
         builder = builder_now()
         for s, cell in enumerate(self.cells):
             first = self.init[s]
@@ -457,4 +463,3 @@ def _fits(have: ArrayType, want: ArrayType) -> bool:
 
 def _has_tracer(leaves: Sequence[Any]) -> bool:
     return any(isinstance(x, Handle) for x in leaves)
-

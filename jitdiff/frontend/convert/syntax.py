@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from jitdiff.frontend.convert.jumps import FLAGS, lower
 from jitdiff.frontend.convert.source import GENERATED, Definition
 
 RUN = f"{GENERATED}run"
 """The variable through which converted code reaches its run-time support."""
+
+N = TypeVar("N", bound=ast.AST)
 
 _UNTOUCHED = frozenset({"super", "locals", "globals", "vars", "dir", "eval", "exec"})
 """Functions that look at the frame that calls them."""
@@ -72,10 +74,20 @@ class _Transformer(ast.NodeTransformer):
 
     def function(self, node: ast.FunctionDef) -> None:
         """Convert the body of a function."""
-        around, self.globals = self.globals, {
-            name for child in own(node.body) if isinstance(child, ast.Global) for name in child.names
+        around, self.globals = (
+            self.globals,
+            {name for child in own(node.body) if isinstance(child, ast.Global) for name in child.names},
+        )
+        outer = {
+            name for child in own(node.body) if isinstance(child, ast.Global | ast.Nonlocal) for name in child.names
         }
-        node.body = self.block(lower(node.body, node))
+        body = lower(node.body, node)
+        local = [n for n in dict.fromkeys(names_assigned(body)) if n not in outer]
+        node.body = self.block(body)
+        if local:
+            # What only blocks assign is still a variable of the function.
+            bind = ast.Assign([ast.Name(n, ast.Store()) for n in local], ast.Constant(None))
+            node.body.insert(0, _at(ast.If(ast.Constant(False), [bind], []), node))
         self.globals = around
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
@@ -104,13 +116,12 @@ class _Transformer(ast.NodeTransformer):
         test = self.visit(node.test)
         body, orelse = self.fresh("body"), self.fresh("orelse")
         state, ends = self.state(names, node)
-        made = [
+        return [
             *state,
             self.define(body, [], names, self.block(node.body), node),
             self.define(orelse, [], names, self.block(node.orelse), node),
             _statement(_call("if_", test, _load(body), _load(orelse), *ends), node),
         ]
-        return made
 
     def visit_For(self, node: ast.For) -> list[ast.stmt]:
         names = self.assigned([node])
@@ -147,7 +158,7 @@ class _Transformer(ast.NodeTransformer):
         return [*made, *self.block(node.orelse)]
 
     def flags(self, node: ast.For) -> tuple[list[ast.stmt], ast.expr]:
-        """Return the definition of what tells whether a loop goes on, and its name, or None for a loop without jumps."""
+        """Return the definition of what says whether a loop goes on, and its name; None for a loop without jumps."""
         flags = getattr(node, FLAGS, [])
         if not flags:
             return [], ast.Constant(None)
@@ -203,7 +214,8 @@ class _Transformer(ast.NodeTransformer):
         if len(node.targets) == 1 and len(after) == 1 and isinstance(node.targets[0], ast.Name):
             # A single element: no variable in between.
             (store,) = after
-            assert isinstance(store, ast.Expr) and isinstance(store.value, ast.Call)
+            assert isinstance(store, ast.Expr)
+            assert isinstance(store.value, ast.Call)
             if node.targets[0].id.startswith(GENERATED):
                 store.value.args[-1] = node.value
                 return store
@@ -287,9 +299,7 @@ class _Transformer(ast.NodeTransformer):
         left = self.visit(node.left)
         rest = [self.visit(c) for c in node.comparators]
         x, y = self.fresh("x"), self.fresh("y")
-        ops = [
-            ast.Lambda(_arguments([x, y]), ast.Compare(_load(x), [op], [_load(y)])) for op in node.ops
-        ]
+        ops = [ast.Lambda(_arguments([x, y]), ast.Compare(_load(x), [op], [_load(y)])) for op in node.ops]
         thunks = [ast.Lambda(_arguments([]), c) for c in rest]
         pairs = [ast.Tuple([o, t], ast.Load()) for o, t in zip(ops, thunks, strict=True)]
         return _at(_call("compare", left, *pairs), node)
@@ -401,15 +411,15 @@ def _statement(call: ast.Call, where: ast.AST) -> ast.Expr:
     return _at(ast.Expr(call), where)
 
 
-def _at(node: Any, where: ast.AST) -> Any:
+def _at(node: N, where: ast.AST) -> N:
     """Give a node, and what is new in it, the position of `where`."""
     ast.copy_location(node, where)
-    return _filled(node, where)
+    _fill(node, where)
+    return node
 
 
-def _filled(node: Any, where: ast.AST) -> Any:
+def _fill(node: ast.AST, where: ast.AST) -> None:
     for child in ast.iter_child_nodes(node):
         if "lineno" in child._attributes and not hasattr(child, "lineno"):
             ast.copy_location(child, where)
-        _filled(child, child if hasattr(child, "lineno") else where)
-    return node
+        _fill(child, child if hasattr(child, "lineno") else where)

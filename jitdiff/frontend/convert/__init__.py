@@ -1,0 +1,26 @@
+"""Python's control flow inside compiled functions: on traced values `if`, `for`, `while` become If, For, While."""
+
+from jitdiff.frontend.convert.rows import range
+
+__all__ = ["converting", "range"]
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from jitdiff.frontend.convert.calls import call, is_convertible
+from jitdiff.frontend.convert.lists import plain
+
+
+def converting(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `function` as a trace runs it: with its control flow converted, and that of what it calls.
+
+    Outside of a trace it runs as it is.
+    """
+
+    @functools.wraps(function, updated=())
+    def run(*args: Any, **kwargs: Any) -> Any:
+        return plain(call(function, *args, **kwargs))
+
+    run.convertible = is_convertible(function)  # type: ignore[attr-defined]
+    return run
