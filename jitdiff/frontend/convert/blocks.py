@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from jitdiff.errors import JitdiffError
+from jitdiff.errors import ArgumentError, JitdiffError
 from jitdiff.frontend.convert.lists import List, extend_stacked, grown, stacking
 from jitdiff.frontend.convert.operators import truth, warn
 from jitdiff.frontend.convert.rows import Rows, rows_of
 from jitdiff.frontend.convert.state import Carried, Demote, Get, Merge, Names, Put, is_traced, outcome
 from jitdiff.ir import Builder, NeedsConcreteSize
 from jitdiff.ir.builder import building, current_builder
-from jitdiff.ops import control
+from jitdiff.ir.location import caller, describe
+from jitdiff.ops import control, segments
 from jitdiff.ops.tracer import builder_now
 
 Run = Callable[[], Any]
@@ -182,9 +183,11 @@ def _roll(rows: Rows, body: Body, test: Run | None, get: Get, put: Put, names: N
             return [*following, *arrays]
 
         try:
-            outs, stacks, lasts = control.fori_with_lasts(
-                rows.size, step, carried.init, functools.partial(getattr, carried, "lasts")
-            )
+            lasts_of = functools.partial(getattr, carried, "lasts")
+            if rows.checkpoint is None:
+                outs, stacks, lasts = control.fori_with_lasts(rows.size, step, carried.init, lasts_of)
+            else:
+                outs, stacks, lasts = segments.fori(rows.size, step, carried.init, rows.checkpoint, lasts_of)
         except Demote as found:
             demoted = demoted | {found.name}
             continue
@@ -198,6 +201,12 @@ def _roll(rows: Rows, body: Body, test: Run | None, get: Get, put: Put, names: N
 
 def _roll_while(test: Run, body: Body, rows: Rows | None, get: Get, put: Put, names: Names) -> None:
     """Make a loop of the program that ends by its test; over `rows`, it ends with them too."""
+    if rows is not None and rows.checkpoint is not None:
+        raise ArgumentError(
+            "range: checkpoint= is for loops without break and return",
+            where=describe(caller()),
+            hint="use jitdiff.while_loop with checkpoint=",
+        )
     before = get()
     demoted: set[str] = set()
     while True:
