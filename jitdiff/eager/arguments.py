@@ -67,7 +67,7 @@ def map_leaves(function: Callable[[Any], Any], tree: Any) -> Any:
 
 def tensors_in(tree: Any, name: str) -> list[Any]:
     """Return the leaves of `tree`, which all have to be Tensors, Variables or traced values."""
-    return [tree] if isinstance(tree, Handle) else [x for x, _ in handles_in(tree, name)]
+    return [_key(tree)] if isinstance(tree, Handle) else [x for x, _ in handles_in(tree, name)]
 
 
 def handles_in(tree: Any, name: str) -> list[tuple[Any, str]]:
@@ -76,7 +76,11 @@ def handles_in(tree: Any, name: str) -> list[tuple[Any, str]]:
     for x, path in found:
         if not isinstance(x, EagerHandle | Tracer):
             raise _not_a_tensor(x, path, name)
-    return found
+    return [(_key(x), path) for x, path in found]
+
+
+def _key(x: Any) -> Any:
+    return x.key() if isinstance(x, EagerHandle) else x
 
 
 def nested_as(tree: Any, given: Any, name: str = "tangents") -> list[Any]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from jitdiff.ad import Cotangents, walk
 from jitdiff.eager.handle import EagerHandle
+from jitdiff.eager.inplace import Changed, first
 from jitdiff.eager.recorder import Recorder, Step, recording
 from jitdiff.eager.tensor import Tensor, tensor_of
 from jitdiff.ops import OPS
@@ -86,8 +87,16 @@ def read_arrays(step: Step) -> tuple[Sequence[Any], Any]:
 
 def read_tensors(step: Step) -> tuple[Sequence[Any], Any]:
     """Return operands and result of a step as Tensors, so that what is computed from them is recorded."""
-    xs = [x if type(x) is Tensor else value for x, value in zip(step.args, step.values, strict=True)]
-    return xs, step.outs if step.op.multiple else step.outs[0]
+    xs = [_tensor_then(x, value) for x, value in zip(step.args, step.values, strict=True)]
+    ys = tuple(_tensor_then(y, None) for y in step.outs)
+    return xs, ys if step.op.multiple else ys[0]
+
+
+def _tensor_then(x: Any, value: Any) -> Any:
+    """Return an operand or result as the Tensor that it was in a step, whatever was done to it since."""
+    if type(x) is Tensor:
+        return x
+    return first(x) if isinstance(x, Changed) else value
 
 
 def _tensor(g: Any) -> Tensor | Batched | None:

@@ -112,6 +112,16 @@ def warn_of_zeros(names: Sequence[str], leaks: Sequence[Leak]) -> None:
         warn(text + _places(lost), DisconnectedWarning)
 
 
+def warn_of_assignment() -> None:
+    """Warn that a NumPy array takes numbers, and no derivatives."""
+    warn(
+        "a value that is differentiated is assigned into a NumPy array, which keeps its number and loses its "
+        f"derivative\n  at {describe(caller())}\n"
+        "  hint: make the array with np.zeros_like(x) or jd.constant(...); for the number alone, assign float(x)",
+        DisconnectedWarning,
+    )
+
+
 def _unwatched(recorder: Recorder, source: Any) -> Reason:
     if not hasattr(type(source), "trainable"):
         return Reason(

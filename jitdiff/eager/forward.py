@@ -25,8 +25,8 @@ class Pusher(Recorder):
     __slots__ = ("tangents",)
     pushes: ClassVar[bool] = True
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, keeps_leaves: bool = True) -> None:
+        super().__init__(keeps_leaves=keeps_leaves)
         self.tangents: dict[Any, Any] = {}
 
     def set(self, primal: EagerHandle, tangent: Any) -> None:
@@ -46,7 +46,8 @@ class Pusher(Recorder):
         found = pushforward(step, [self.tangents.get(x) for x in step.args], outer)
         for out, tangent in zip(step.outs, found, strict=True):
             if tangent is not None:
-                self.set(out, tangent)
+                self.known.add(out)
+                self.tangents[out] = tangent
 
     def clear(self) -> None:
         """Forget everything."""

@@ -11,7 +11,7 @@ from jitdiff.eager.arguments import map_leaves
 from jitdiff.eager.convert import convert
 from jitdiff.eager.handle import EagerHandle
 from jitdiff.eager.tape import GradientTape
-from jitdiff.eager.tensor import fresh
+from jitdiff.eager.tensor import Tensor, fresh
 from jitdiff.eager.traced import copied
 from jitdiff.eager.variable import Variable
 from jitdiff.errors import ArgumentError, TapeWarning
@@ -105,12 +105,13 @@ def make_vjp(f: Callable[..., Any], params: Params = None, persistent: bool = Tr
                 hint="pass them by position, or fix them with functools.partial",
             )
         arguments, sources = list(args), _sources(f, params, args)
-        for k, source in sources:
-            arguments[k] = source
         wrt = [source for _, source in sources]
         tape = GradientTape(persistent=persistent, watch_accessed_variables=False)
         with tape:
             tape.watch([x for x in wrt if x.dtype.kind == "f"])
+            for k, source in sources:
+                # The function may change its arguments, but not what is differentiated by.
+                arguments[k] = fresh(source) if isinstance(source, Tensor) else source
             value = _result(f, f(*arguments))
 
         def vjp(dy: Any = None) -> list[Any]:

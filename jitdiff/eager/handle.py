@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from jitdiff.eager.explain import note
+from jitdiff.eager.explain import note, warn_of_assignment
+from jitdiff.eager.recorder import active
 from jitdiff.errors import ArgumentTypeError
 from jitdiff.ir import ArrayType
-from jitdiff.ir.location import caller, describe
+from jitdiff.ir.location import caller, describe, is_assigning_to_item
 from jitdiff.ops.methods import ArrayMethods
 
 Array = np.ndarray[Any, Any]
@@ -27,9 +28,17 @@ class EagerHandle(ArrayMethods):
         """Return the value as a Tensor that tapes connect to this object."""
         raise NotImplementedError
 
+    def key(self) -> Any:
+        """Return what recorders know the present value by."""
+        return self
+
     def _given(self, how: str) -> Any:
         """Return the numbers, which go where no tape can follow."""
-        note(self, how, numbers=True)
+        key = self.key()
+        if any(key in recorder.known for recorder in active()):
+            if is_assigning_to_item():
+                warn_of_assignment()
+            note(key, how, numbers=True)
         return self._value
 
     @property

@@ -77,18 +77,31 @@ class Recorder:
         Where known values went that could not be followed.
     takes_variables : bool
         Whether reading a trainable Variable watches it.
+    keeps_leaves : bool
+        Whether watched values must not be changed in place.
     trace : Builder or None
         The trace that the recording began in.
     """
 
-    __slots__ = ("__weakref__", "known", "leaks", "leaves", "steps", "takes_variables", "trace", "variables")
+    __slots__ = (
+        "__weakref__",
+        "keeps_leaves",
+        "known",
+        "leaks",
+        "leaves",
+        "steps",
+        "takes_variables",
+        "trace",
+        "variables",
+    )
     pushes: ClassVar[bool] = False
     """Whether `record` has to be called: it computes tangents at once, instead of keeping steps for later."""
     paused: ClassVar[bool] = False
     """Whether it only looks on, in place of a tape that does not record."""
 
-    def __init__(self, takes_variables: bool = False) -> None:
+    def __init__(self, takes_variables: bool = False, keeps_leaves: bool = True) -> None:
         self.takes_variables = takes_variables
+        self.keeps_leaves = keeps_leaves
         self.trace: Builder | None = None
         self.known: set[Any] = set()
         self.leaves: set[Any] = set()

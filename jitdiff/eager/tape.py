@@ -99,6 +99,8 @@ class GradientTape(Recording):
         if isinstance(x, Variable):
             self._recorder.accessed(x)
             return
+        if isinstance(x, Tensor):
+            x = x.key()
         self._recorder.watch(x)
         for recorder in active():
             if recorder is self._recorder:

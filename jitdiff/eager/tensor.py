@@ -15,14 +15,15 @@ from jitdiff.eager.recorder import Step, active
 from jitdiff.ir import Dim
 from jitdiff.ops import FUNCTIONS, OPS, UFUNCS, Op, Tracer
 from jitdiff.ops.elementwise import identity
-from jitdiff.ops.methods import ArrayMethods
+from jitdiff.ops.methods import ArrayMethods, called
 
 
 class Tensor(EagerHandle):
     """An array that tapes can follow.
 
-    NumPy functions and operators work on it and give Tensors. Its numbers never change: `numpy()` and ``np.asarray``
-    give copies. Comparison is element by element; hashing is by identity. Make one with `constant`.
+    NumPy functions and operators work on it and give Tensors. It can be changed in place as an array can, also through
+    views; `numpy()` and ``np.asarray`` give copies. Comparison is element by element; hashing is by identity. Make one
+    with `constant`.
 
     Parameters
     ----------
@@ -40,7 +41,11 @@ class Tensor(EagerHandle):
     '3.00'
     """
 
-    __slots__ = ("__weakref__", "_value")
+    __slots__ = ("__weakref__", "_first", "_now", "_value", "_view", "_views")
+    _first: Tensor
+    _now: Tensor
+    _view: Any
+    _views: Any
 
     def __init__(self, value: Any) -> None:
         self._value = plain(value)
@@ -57,6 +62,16 @@ class Tensor(EagerHandle):
         """Return itself."""
         return self
 
+    def rebind(self, new: Any) -> None:
+        """Change the Tensor in place: from now on it has the elements of `new`."""
+        from jitdiff.eager.inplace import change
+
+        change(self, new)
+
+    def owned(self, args: Sequence[Any]) -> Tensor:
+        """Return what a function of `args` gave as a Tensor of its own: neither a view nor one of them."""
+        return fresh(self.read()) if getattr(self, "_view", None) or any(self is x for x in args) else self
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method == "__call__" and not kwargs:
             target = UFUNCS.get(ufunc)
@@ -65,10 +80,7 @@ class Tensor(EagerHandle):
         return super().__array_ufunc__(ufunc, method, *inputs, **kwargs)
 
     def __array_function__(self, func: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
-        if func in _TELLING and func not in FUNCTIONS:
-            args, kwargs = optree.tree_map(_value_of, [args, kwargs])  # type: ignore[arg-type]
-            return func(*args, **kwargs)
-        return super().__array_function__(func, types, args, kwargs)
+        return numpy_function(func, args, kwargs)
 
     def bind(self, op: Op, xs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
         """Apply `op` with NumPy, and let the active recorders know."""
@@ -82,10 +94,10 @@ class Tensor(EagerHandle):
         return f"jd.Tensor({self._value}, shape={self.shape}, dtype={self.dtype})"
 
     def __copy__(self) -> Tensor:
-        return self
+        return fresh(self.read())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        return Tensor(self._value.copy())
+        return fresh(self.read())
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Tensor, (self._value,)
@@ -98,6 +110,16 @@ _TELLING = frozenset(
     }
 )  # fmt: skip
 """NumPy functions that tell something about arrays and give nothing to differentiate: they run on the numbers."""
+
+
+def numpy_function(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Return what a NumPy function gives for arguments with Tensors or Variables among them."""
+    if function in _TELLING and function not in FUNCTIONS:
+        args, kwargs = optree.tree_map(_value_of, [args, kwargs])  # type: ignore[arg-type]
+        return function(*args, **kwargs)
+    result = called(function, args, kwargs)
+    # What is made of a shape alone, as by np.zeros_like, has to be a Tensor to be changed in place with Tensors.
+    return tensor_of(result) if type(result) is _ndarray else result
 
 
 def _value_of(x: Any) -> Any:
@@ -123,8 +145,11 @@ def tensor_of(value: Any) -> Tensor:
     return tensor
 
 
-def apply(op: Op, xs: Sequence[Any], attrs: dict[str, Any]) -> Any:
-    """Apply `op` to operands of which at least one is a Tensor or Variable."""
+def apply(op: Op, xs: Sequence[Any], attrs: dict[str, Any], given: Sequence[Any] | None = None) -> Any:
+    """Apply `op` to operands of which at least one is a Tensor or Variable.
+
+    `given` are the objects that the user holds, where those are others than what is computed with.
+    """
     recorders = active()
     values = []
     followed: list[Any] = []
@@ -157,6 +182,10 @@ def apply(op: Op, xs: Sequence[Any], attrs: dict[str, Any]) -> Any:
             record_one(op, followed, attrs, out, values)
         else:
             _note_stop(op, followed)
+    if op.write_back is not None:
+        from jitdiff.eager.inplace import note_view
+
+        note_view(out, op, given or xs, attrs)
     return out
 
 
@@ -226,7 +255,7 @@ def _apply_mixed(op: Op, xs: Sequence[Any], attrs: dict[str, Any]) -> Any:
     operands = tuple(operand(x, op.name) for x in xs)
     if any(isinstance(x, Tracer | Dim) for x in operands):
         return op(*(captured(x) if isinstance(x, EagerHandle) else x for x in operands), **attrs)
-    return apply(op, operands, attrs)
+    return apply(op, operands, attrs, xs)
 
 
 _NONE: dict[str, Any] = {}

@@ -90,7 +90,7 @@ def vjp(fun: Function, leaves: Sequence[Any]) -> tuple[list[Any], Pullback]:
     >>> pullback([np.ones(2)])
     [array([3., 3.]), np.float64(3.0)]
     """
-    recorder, references = Recorder(), remember()
+    recorder, references = Recorder(keeps_leaves=False), remember()
     as_tensors = _has_handles(leaves)
     inputs = [_input(x) for x in leaves]
     for x in inputs:
@@ -130,7 +130,7 @@ def jvp(
     >>> jvp(lambda xs: [xs[0] * xs[1]], [np.array([1.0, 2.0]), 3.0], [np.array([1.0, 0.0]), 1.0])
     ([array([3., 6.])], [array([4., 2.])])
     """
-    pusher = Pusher()
+    pusher = Pusher(keeps_leaves=False)
     as_tensors = _has_handles(leaves) or _has_handles(tangents)
     inputs = [_input(x) for x in leaves]
     for x, t in _seeds(tangents, inputs, rows):

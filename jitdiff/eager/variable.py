@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,16 @@ import numpy.typing as npt
 from jitdiff.eager.convert import numbers
 from jitdiff.eager.explain import note
 from jitdiff.eager.handle import EagerHandle
+from jitdiff.eager.inplace import HELD
 from jitdiff.eager.operands import captured, leaves_of
 from jitdiff.eager.recorder import Step, active
-from jitdiff.eager.tensor import Tensor, fresh, tensor_of
-from jitdiff.errors import DtypeError, ShapeError, TracingError
+from jitdiff.eager.tensor import Tensor, apply, fresh, numpy_function, tensor_of
+from jitdiff.errors import DtypeError, ShapeError, TapeError, TracingError
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Op
 from jitdiff.ops.elementwise import identity
+from jitdiff.ops.methods import ArrayMethods
 
 _counter = itertools.count()
 
@@ -57,7 +59,7 @@ class Variable(EagerHandle):
     ) -> None:
         if callable(initial_value) and not isinstance(initial_value, EagerHandle):
             initial_value = initial_value()
-        self._current = tensor_of(numbers(initial_value, dtype))
+        self._hold(numbers(initial_value, dtype))
         self.trainable = trainable
         self.name = name or "Variable"
         self.order = next(_counter)
@@ -89,9 +91,20 @@ class Variable(EagerHandle):
             )
         return self.read()._given(how)
 
+    def rebind(self, new: Any) -> None:
+        """Refuse: a Variable is changed by assignments."""
+        raise TapeError(
+            f"the Variable {self.name!r} is changed in place, itself or through a view",
+            where=describe(caller()),
+            hint=f"{self.name}.assign(...) changes it, and {self.name}.value().copy() gives an array to change",
+        )
+
     def bind(self, op: Op, xs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
         """Apply `op` to the present value."""
-        return op(*(x.read() if isinstance(x, Variable) else x for x in xs), **attrs)
+        return apply(op, xs, attrs)
+
+    def __array_function__(self, func: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
+        return numpy_function(func, args, kwargs)
 
     def value(self) -> Tensor:
         """Return the present value as a Tensor, which later assignments do not change."""
@@ -150,7 +163,21 @@ class Variable(EagerHandle):
         elif how == "assign_sub":
             array = old - array
         # A new Tensor, not the old one changed: steps on tapes keep the numbers they were computed with.
+        self._hold(array)
+
+    def _hold(self, array: Any) -> None:
         self._current = tensor_of(array)
+        self._current._view = HELD
+
+    # As in TensorFlow, v += x binds the name to a Tensor.
+    __iadd__ = ArrayMethods.__add__
+    __isub__ = ArrayMethods.__sub__
+    __imul__ = ArrayMethods.__mul__
+    __itruediv__ = ArrayMethods.__truediv__
+    __ifloordiv__ = ArrayMethods.__floordiv__
+    __imod__ = ArrayMethods.__mod__
+    __ipow__ = ArrayMethods.__pow__
+    __imatmul__ = ArrayMethods.__matmul__
 
     def __repr__(self) -> str:
         text = np.array_repr(self._value) if self.shape else str(self._value)

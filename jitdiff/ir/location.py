@@ -51,6 +51,14 @@ def warn(text: str, category: type[Warning]) -> None:
     warnings.warn(text, category, stacklevel=level)
 
 
+def is_assigning_to_item() -> bool:
+    """Say whether the line of the user's code that is running now does ``a[i] = x``."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and _is_inner(frame.f_code.co_filename):
+        frame = frame.f_back
+    return dis.opname[frame.f_code.co_code[frame.f_lasti]] == "STORE_SUBSCR"
+
+
 def raised_at(error: BaseException) -> Location | None:
     """Return the innermost line of the user's code that an exception came through."""
     found = None

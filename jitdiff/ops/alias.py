@@ -142,6 +142,8 @@ def owned(result: Any, args: tuple[Any, ...]) -> Any:
 
     if type(result) is np.ndarray and any(isinstance(a, Tracer) for a in _flat(args)):
         return holding(result)
+    if isinstance(result, Handle) and not isinstance(result, Tracer):
+        return result.owned(list(_flat(args)))
     if not isinstance(result, Tracer) or not result.shape:
         return result
     if result.view is None and not any(result is a for a in _flat(args)):

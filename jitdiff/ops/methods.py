@@ -310,6 +310,8 @@ class ArrayMethods(Handle):
         if method == "at" and ufunc in (np.add, np.subtract) and not options:
             from jitdiff.ops.index import index_add
 
+            if not isinstance(xs[0], ArrayMethods):
+                raise _array_changed()
             xs[0].rebind(index_add(xs[0], inputs[1], xs[2] if ufunc is np.add else -xs[2]))
             return None
         if method == "outer" and ufunc in UFUNCS and not options:
@@ -355,16 +357,20 @@ def implementation(function: Callable[..., Any]) -> Callable[..., Any]:
     return entry.function
 
 
+def _array_changed() -> TracingError:
+    return TracingError(
+        "a NumPy array is changed in place with values under differentiation",
+        where=describe(caller()),
+        hint="write y = y + x instead of y += x, or make y with np.zeros_like(x)",
+    )
+
+
 def _call_ufunc(ufunc: np.ufunc, xs: Sequence[Any], options: dict[str, Any]) -> Any:
     if ufunc not in UFUNCS:
         raise unsupported(ufunc.__name__)
     (out,) = options.pop("out", (None,))
     if isinstance(out, np.ndarray):
-        raise TracingError(
-            "a NumPy array is changed in place with values under differentiation",
-            where=describe(caller()),
-            hint="write y = y + x instead of y += x",
-        )
+        raise _array_changed()
     where = options.pop("where", None)
     if options:
         raise unsupported(ufunc.__name__, f"the argument {next(iter(options))}= has no rule")

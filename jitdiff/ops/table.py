@@ -42,6 +42,10 @@ class Handle:
         """Apply `op` to operands of which at least one is a handle of this world."""
         raise NotImplementedError
 
+    def owned(self, args: Sequence[Any]) -> Handle:
+        """Return what a function of `args` gave as an array of its own: neither a view nor one of them."""
+        return self
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Op:
