@@ -75,7 +75,9 @@ class _Lowering:
     def statement(self, stmt: ast.stmt, loop: _Loop | None) -> tuple[list[ast.stmt], set[str], bool]:
         match stmt:
             case ast.Return(value):
-                result = ast.Assign([_store(RESULT)], value or ast.Constant(None))
+                checked = ast.Attribute(_load(f"{GENERATED}run"), "checked", ast.Load())
+                given = ast.Call(checked, [value], []) if value is not None else ast.Constant(None)
+                result = ast.Assign([_store(RESULT)], given)
                 return [_at(result, stmt), _at(_set(RETURNED, True), stmt)], {RETURNED}, True
             case ast.Break() if loop:
                 loop.used.add(loop.broken)

@@ -81,6 +81,7 @@ class List(list[Any]):
 
     def stacked(self) -> Any:
         """Return the items as one array, along a new first axis."""
+        self._note_read()
         parts: list[Any] = []
         for item in self.raw():
             if isinstance(item, Stacked):
@@ -97,22 +98,22 @@ class List(list[Any]):
         return Rows(array.shape[0], array.__getitem__, lambda: iter(array))
 
     def __iter__(self) -> Iterator[Any]:
+        self._note_read()
         return iter(self.stacked()) if self.is_stacked else super().__iter__()
 
     def __len__(self) -> int:
+        self._note_read()
         return len(self.stacked()) if self.is_stacked else super().__len__()
 
     def __getitem__(self, key: Any) -> Any:
-        if not self.is_stacked:
-            self._check_read()
-            return super().__getitem__(key)
-        return self.stacked()[key]
+        self._note_read()
+        return self.stacked()[key] if self.is_stacked else super().__getitem__(key)
 
-    def _check_read(self) -> None:
+    def _note_read(self) -> None:
+        """Let the blocks inside the list's home know that they read it, which those that add to it must not."""
         builder = current_builder()
         while builder is not None and builder is not self.home:
-            if id(self) in growing(builder):
-                _refuse("reads a list that it appends to", "keep the last item in a variable too")
+            builder.notes.setdefault("lists read", set()).add(id(self))
             builder = builder.parent
 
     def _change(self, *args: Any) -> None:
@@ -176,7 +177,9 @@ def growing(builder: Builder) -> dict[int, tuple[List, list[Any]]]:
 def grown(builder: Builder) -> tuple[list[List], list[Any]]:
     """Return the lists that the iteration being traced adds to, and for each an array of the items it adds."""
     lists, arrays = [], []
-    for target, items in growing(builder).values():
+    for key, (target, items) in growing(builder).items():
+        if key in builder.notes.get("lists read", ()):
+            _refuse("reads a list that it appends to", "keep the last item in a variable too")
         lists.append(target)
         arrays.append(List(items).stacked())
     return lists, arrays

@@ -11,7 +11,7 @@ import numpy as np
 
 from jitdiff.errors import TraceWarning, TracingError
 from jitdiff.frontend.convert.lists import List
-from jitdiff.frontend.convert.state import Merge, is_traced, outcome
+from jitdiff.frontend.convert.state import Merge, Undefined, is_traced, outcome
 from jitdiff.ir import Apply, Builder
 from jitdiff.ir.builder import building, current_builder
 from jitdiff.ir.location import caller, describe
@@ -208,6 +208,14 @@ def returned(flag: Any, result: Thunk) -> Any:
             hint="return a value of the same kind on every way, also at the end",
         )
     return result() if flag else None
+
+
+def checked(result: Any) -> Any:
+    """Return the result of a function, which has to have a value."""
+    for part in result if type(result) is tuple else (result,):
+        if isinstance(part, Undefined):
+            part.refuse()
+    return result
 
 
 def list_(items: Any) -> List:

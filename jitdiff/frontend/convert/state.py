@@ -37,29 +37,30 @@ class Undefined(Handle):
     def __init__(self, why: str) -> None:
         self.why = why
 
-    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
+    def refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Raise the error that says why there is no value."""
         raise TracingError(
             self.why, where=describe(caller()), hint="give it a value of one shape and dtype before, on every way"
         )
 
     def bind(self, op: Any, xs: tuple[Any, ...], attrs: dict[str, Any]) -> NoReturn:
         """Refuse."""
-        self._refuse()
+        self.refuse()
 
     @property
     def type(self) -> NoReturn:
         """Refuse."""
-        self._refuse()
+        self.refuse()
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__array"):
             raise AttributeError(name)
-        self._refuse()
+        self.refuse()
 
-    __bool__ = __float__ = __int__ = __index__ = __len__ = __iter__ = __getitem__ = __setitem__ = __call__ = _refuse
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _refuse
-    __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __mod__ = __floordiv__ = __neg__ = __abs__ = _refuse
-    __lt__ = __le__ = __gt__ = __ge__ = __array_ufunc__ = __array_function__ = _refuse
+    __bool__ = __float__ = __int__ = __index__ = __len__ = __iter__ = __getitem__ = __setitem__ = __call__ = refuse
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = refuse
+    __pow__ = __rpow__ = __matmul__ = __rmatmul__ = __mod__ = __floordiv__ = __neg__ = __abs__ = refuse
+    __lt__ = __le__ = __gt__ = __ge__ = __array_ufunc__ = __array_function__ = refuse
 
     def __repr__(self) -> str:
         return f"<undefined: {self.why}>"

@@ -65,6 +65,7 @@ class _Transformer(ast.NodeTransformer):
     def __init__(self) -> None:
         self.count = 0
         self.globals: set[str] = set()
+        self.shared: list[str] = []
 
     def fresh(self, stem: str) -> str:
         self.count += 1
@@ -74,21 +75,21 @@ class _Transformer(ast.NodeTransformer):
 
     def function(self, node: ast.FunctionDef) -> None:
         """Convert the body of a function."""
-        around, self.globals = (
-            self.globals,
-            {name for child in own(node.body) if isinstance(child, ast.Global) for name in child.names},
-        )
+        around = self.globals, self.shared
+        self.globals = {name for child in own(node.body) if isinstance(child, ast.Global) for name in child.names}
         outer = {
             name for child in own(node.body) if isinstance(child, ast.Global | ast.Nonlocal) for name in child.names
         }
         body = lower(node.body, node)
         local = [n for n in dict.fromkeys(names_assigned(body)) if n not in outer]
+        # Functions inside that assign a variable of this one may be called in any block.
+        self.shared = [n for n in dict.fromkeys(_assigned_from_inside(body)) if n in local or n in _params(node)]
         node.body = self.block(body)
         if local:
             # What only blocks assign is still a variable of the function.
             bind = ast.Assign([ast.Name(n, ast.Store()) for n in local], ast.Constant(None))
             node.body.insert(0, _at(ast.If(ast.Constant(False), [bind], []), node))
-        self.globals = around
+        self.globals, self.shared = around
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         node.args = self.visit(node.args)
@@ -103,6 +104,11 @@ class _Transformer(ast.NodeTransformer):
         return node
 
     # Statements.
+
+    def visit_Return(self, node: ast.Return) -> ast.Return:
+        if node.value is not None:
+            node.value = _at(_call("checked", self.visit(node.value)), node.value)
+        return node
 
     def block(self, stmts: Iterable[ast.stmt]) -> list[ast.stmt]:
         done: list[ast.stmt] = []
@@ -201,7 +207,7 @@ class _Transformer(ast.NodeTransformer):
 
     def assigned(self, stmts: Sequence[ast.stmt]) -> list[str]:
         """Return the variables that statements assign, in order."""
-        return list(dict.fromkeys(names_assigned(stmts)))
+        return list(dict.fromkeys([*names_assigned(stmts), *self.shared]))
 
     def visit_Assign(self, node: ast.Assign) -> Any:
         node.value = self.visit(node.value)
@@ -373,6 +379,20 @@ def names_assigned(stmts: Iterable[ast.AST]) -> Iterator[str]:
         yield from names_assigned(ast.iter_child_nodes(node))
 
 
+def _assigned_from_inside(stmts: Iterable[ast.stmt]) -> Iterator[str]:
+    """Yield the variables that functions defined in statements declare to be those of the function around them."""
+    for stmt in stmts:
+        for node in ast.walk(stmt):
+            if isinstance(node, ast.FunctionDef):
+                for child in own(node.body):
+                    if isinstance(child, ast.Nonlocal):
+                        yield from child.names
+
+
+def _params(node: ast.FunctionDef) -> set[str]:
+    return {a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)}
+
+
 def _keeps(node: ast.AST) -> bool:
     """Whether an expression has to stay in its own frame."""
     return any(isinstance(n, ast.NamedExpr | ast.Await | ast.Yield | ast.YieldFrom) for n in ast.walk(node))
@@ -422,4 +442,6 @@ def _fill(node: ast.AST, where: ast.AST) -> None:
     for child in ast.iter_child_nodes(node):
         if "lineno" in child._attributes and not hasattr(child, "lineno"):
             ast.copy_location(child, where)
+            # Python names the last line of what is called.
+            child.end_lineno, child.end_col_offset = child.lineno, child.col_offset  # type: ignore[attr-defined]
         _fill(child, child if hasattr(child, "lineno") else where)
