@@ -393,3 +393,73 @@ def test_map_of_a_compiled_function_is_one_native_call() -> None:
     f = jd.compile(lambda x: np.sum(x**2))
     jd.map(f, A)
     assert not f.specialisations
+
+
+class Model:
+    def __init__(self):
+        self.w = np.array([1.0, 2.0, 3.0])
+
+    @jd.compile
+    def score(self, x):
+        return np.dot(self.w, x) ** 2
+
+
+def test_methods() -> None:
+    model = Model()
+    np.testing.assert_allclose(jd.vmap(model.score)(A), (A @ model.w) ** 2, rtol=1e-13)
+    np.testing.assert_allclose(jd.vmap(jd.grad(model.score))(A), 2 * (A @ model.w)[:, None] * model.w, rtol=1e-12)
+
+
+def test_variables_are_mapped() -> None:
+    for f in (lambda x: np.sum(x**2), jd.compile(lambda x: np.sum(x**2))):
+        v = jd.Variable(A)
+        with jd.GradientTape() as tape:
+            y = jd.vmap(f)(v)
+        np.testing.assert_allclose(tape.gradient(y, v), 2 * A, rtol=1e-13)
+
+
+def test_tapes_and_rules_of_users_inside() -> None:
+    @jd.compile
+    def by_tape(x):
+        with jd.GradientTape() as tape:
+            tape.watch(x)
+            y = np.sum(x**3)
+        return tape.gradient(y, x)
+
+    np.testing.assert_allclose(jd.vmap(by_tape)(A), 3 * A**2, rtol=1e-13)
+
+    @jd.custom_vjp
+    def wrong(x):
+        return np.sin(x)
+
+    wrong.defvjp(lambda x: (np.sin(x), x), lambda x, g: (g * 100.0 * x,))
+    for f in (lambda x: np.sum(wrong(x)), jd.compile(lambda x: np.sum(wrong(x)))):
+        np.testing.assert_allclose(jd.vmap(jd.grad(f))(A), 100 * A, rtol=1e-13)
+
+
+def test_maps_inside_maps_with_derivatives_between() -> None:
+    f = jd.compile(lambda X: jd.vmap(jd.vmap(jd.grad(lambda s: np.sin(s) * s)))(X))
+    np.testing.assert_allclose(f(A), np.cos(A) * A + np.sin(A), rtol=1e-12)
+    total = jd.compile(lambda X: np.sum(jd.vmap(lambda x: np.sum(jd.vmap(lambda a: np.sin(a) * x[0])(x)))(X)))
+    want = np.cos(A) * A[:, :1]
+    want[:, 0] += np.sin(A).sum(1)
+    np.testing.assert_allclose(total.grad(A), want, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(jd.grad(total.__wrapped__)(A), want, rtol=1e-12, atol=1e-14)
+    tangents = jd.vmap(lambda x: jd.jvp(jd.compile(np.exp), (x,), (np.ones(3),))[1])(A)
+    np.testing.assert_allclose(tangents, np.exp(A), rtol=1e-13)
+
+
+def test_positions_out_of_range_are_noticed() -> None:
+    pick = jd.vmap(jd.compile(lambda x, i: x[i]), in_axes=(None, 0))
+    np.testing.assert_array_equal(pick(A[0], np.array([2, 0])), A[0, [2, 0]])
+    with pytest.raises(IndexError):
+        pick(A[0], np.array([2, 7]))
+
+
+def test_pickled() -> None:
+    import pickle
+
+    each = jd.vmap(jd.compile(loss), in_axes=(None, 0, 0), out_axes=-1)
+    again = pickle.loads(pickle.dumps(each))
+    y = np.ones(4)
+    np.testing.assert_array_equal(again(B[0], A, y), each(B[0], A, y))
