@@ -6,7 +6,6 @@ A scalar is a polynomial over *symbols*: sizes, loop indices, and values of whic
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -18,6 +17,9 @@ Size = int | Dim
 
 _LARGEST = 2**31
 """Largest factor in a polynomial that is believed: larger numbers may wrap around where the program runs."""
+
+_VARIABLES = 2**40
+"""Order of variables that are no values: replaced before all values, the last one first."""
 
 _DEPTH = 12
 """How many symbols are replaced before a proof is given up."""
@@ -44,11 +46,17 @@ class Ranges:
         The loop that each value is a parameter of, or counts the trips of.
     order : mapping
         Position of each value in the program, those inside a loop after those around it.
+
+    Attributes
+    ----------
+    values : dict
+        The value that each symbol stands for, by its name.
     """
 
     definitions: Mapping[Value, Apply]
     loops: Mapping[Value, For | While]
     order: Mapping[Value, int]
+    values: dict[str, Value] = field(default_factory=dict)
     _known: dict[Value, Size] = field(default_factory=dict)
     _symbols: dict[str, _Symbol] = field(default_factory=dict)
     _variables: dict[str, Dim] = field(default_factory=dict)
@@ -109,7 +117,7 @@ class Ranges:
         """Return the variable of a loop nest that takes `extent` values from 0."""
         key = f"__{name}_{extent}"
         if key not in self._symbols:
-            self._symbols[key] = _Symbol(math.inf, [0], [extent - 1])
+            self._symbols[key] = _Symbol(_VARIABLES + len(self._variables), [0], [extent - 1])
             self._variables[key] = Dim({(key,): 1})
         return self._variables[key]
 
@@ -128,6 +136,7 @@ class Ranges:
     def _symbol(self, value: Value) -> Size:
         name = f"__{len(self._symbols)}"
         self._symbols[name] = _Symbol(self.order.get(value, 0))
+        self.values[name] = value
         return Dim.symbol(name)
 
     def _polynomial(self, value: Value) -> Size:

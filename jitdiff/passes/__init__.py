@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from jitdiff.ir import Block, Node, blocks_of, with_blocks
 from jitdiff.passes.cse import cse
 from jitdiff.passes.dce import dce
+from jitdiff.passes.final import final
 from jitdiff.passes.fold import fold
 from jitdiff.passes.hoist import hoist
 from jitdiff.passes.inline import inline
@@ -17,20 +18,9 @@ from jitdiff.passes.updates import updates
 Pass = Callable[[Block], Block]
 
 PIPELINE: tuple[Pass, ...] = (
-    inline,
-    dce,
-    fold,
-    simplify,
-    fold,
-    cse,
-    updates,
-    promote,
-    updates,
-    simplify,
-    fold,
-    hoist,
-    cse,
-    dce,
+    *(inline, dce, fold, simplify, fold, cse),
+    *(updates, final, promote, updates),
+    *(simplify, fold, hoist, cse, updates, dce),
 )
 """The passes, in the order in which they run. Each leaves a valid program, and may expect one."""
 
@@ -67,6 +57,7 @@ __all__ = [
     "before_adjoint",
     "cse",
     "dce",
+    "final",
     "fold",
     "hoist",
     "inline",
