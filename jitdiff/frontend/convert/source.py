@@ -9,7 +9,10 @@ import __future__
 
 import ast
 import copy
+import inspect
 import linecache
+import textwrap
+import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, reduce
@@ -41,15 +44,9 @@ class Found:
 def find(function: FunctionType) -> Found | None:
     """Return the definition of a function, None where its source cannot be had or is not what it was compiled from."""
     code = function.__code__
-    text = "".join(linecache.getlines(code.co_filename, function.__globals__))
-    if not text:
-        return None
-    try:
-        candidates = [
-            (node, owner) for node, owner in _definitions(_parsed(text)) if _begins(node) == code.co_firstlineno
-        ]
-    except SyntaxError:
-        return None
+    lines = linecache.getlines(code.co_filename, function.__globals__)
+    definitions = _definitions_in("".join(lines)) or _definitions_at(lines, code.co_firstlineno)
+    candidates = [(node, owner) for node, owner in definitions if _begins(node) == code.co_firstlineno]
     found: list[tuple[Definition, str]]
     if code.co_name == "<lambda>":
         positions = [(p[0], p[2]) for p in code.co_positions() if p[0] and p[2]]
@@ -66,8 +63,22 @@ def find(function: FunctionType) -> Found | None:
 
 
 @lru_cache(maxsize=64)
-def _parsed(text: str) -> ast.Module:
-    return ast.parse(text)
+def _definitions_in(text: str) -> list[tuple[Definition, str]]:
+    """Return the functions of a file, none if it is not a file of Python."""
+    try:
+        return list(_definitions(ast.parse(text)))
+    except SyntaxError:
+        return []
+
+
+def _definitions_at(lines: list[str], first: int) -> list[tuple[Definition, str]]:
+    """Return the functions of the block that begins at a line of another text, such as a page with examples."""
+    try:
+        block = inspect.getblock(lines[first - 1 :])
+        tree = ast.parse(textwrap.dedent("".join(block)))
+    except (SyntaxError, tokenize.TokenError):
+        return []
+    return list(_definitions(ast.increment_lineno(tree, first - 1)))
 
 
 def _definitions(tree: ast.AST, owner: str = "") -> Iterator[tuple[Definition, str]]:
