@@ -6,6 +6,7 @@ python -m tests.docs.update [PAGE ...]
 import contextlib
 import doctest
 import io
+import linecache
 import os
 import sys
 import tempfile
@@ -53,6 +54,7 @@ def main() -> None:
 
 
 def _update(page: Path) -> bool:
+    linecache.checkcache()
     with kept_table():
         text = updated(page)
     changed = text != page.read_text(encoding="utf-8")

@@ -103,6 +103,15 @@ def newton(x):
     return z
 
 
+def return_from_an_endless_loop(x):
+    z = x[0]
+    while True:
+        new = 0.5 * (z + 2.0 / z)
+        if abs(new - z) < 1e-12:
+            return new * x[1]
+        z = new
+
+
 def while_from_a_constant(x):
     error = np.inf
     z = x[5] + 3.0

@@ -129,6 +129,14 @@ class _Lowering:
         before: list[ast.stmt] = [_at(_set(here.broken, False), stmt)] if here.broken in here.used else []
         done = [*before, stmt]
         flags = leaving - {here.broken}
+        if (
+            isinstance(stmt, ast.While)
+            and isinstance(stmt.test, ast.Constant)
+            and stmt.test.value
+            and leaving == {RETURNED}
+        ):
+            # Nothing but a return ends it.
+            return [*done, _at(_set(RETURNED, True), stmt)], flags, True
         if stmt.orelse:
             orelse, more, _ = self.block(stmt.orelse, outer)
             stmt.orelse = []
