@@ -8,7 +8,7 @@ the object itself goes on to mean the value that it had first.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,19 +78,34 @@ Changed.__name__ = Changed.__qualname__ = "Tensor"
 def note_view(view: Tensor, op: Op, xs: Sequence[Any], attrs: Mapping[str, Any]) -> None:
     """Remember that `view`, what `op` gave for `xs`, shares its elements with the first of them, if it does."""
     base, *rest = xs
-    shares = view.shape and not any(getattr(x, "shape", ()) for x in rest)
-    if not shares or not np.may_share_memory(view._value, base._value):
+    value = view._value
+    if not value.shape or (owner := value.base) is None or any(getattr(x, "shape", ()) for x in rest):
+        return
+    shared = base._value
+    if not (owner is shared or owner is shared.base or np.may_share_memory(value, shared)):
         return
     view._view = View(base, op, tuple(rest), attrs)
     if not isinstance(base, Tensor):
         return
-    views = getattr(base, "_views", None)
+    views = _slot(_views_slot, base)
     if views is None:
         views = base._views = []
     views.append(weakref.ref(view))
     count = len(views)
     if count > 16 and not count & (count - 1):
         views[:] = [ref for ref in views if ref() is not None]
+
+
+_view_slot = Tensor.__dict__["_view"].__get__
+_views_slot = Tensor.__dict__["_views"].__get__
+
+
+def _slot(get: Callable[[Tensor], Any], x: Tensor) -> Any:
+    """Return what a slot holds, None if nothing was put there yet."""
+    try:
+        return get(x)
+    except AttributeError:
+        return None
 
 
 def change(x: Tensor, new: Any) -> None:
@@ -102,7 +117,7 @@ def change(x: Tensor, new: Any) -> None:
             hint="copy it first: y = x.copy()",
         )
     new = new if isinstance(new, Tensor) else tensor_of(new)
-    view = getattr(x, "_view", None)
+    view = _slot(_view_slot, x)
     if view is HELD:
         raise TapeError(
             "the value of a Variable is changed in place",
@@ -119,7 +134,7 @@ def change(x: Tensor, new: Any) -> None:
 
 
 def _views(x: Tensor) -> list[Tensor]:
-    found = (ref() for ref in getattr(x, "_views", None) or ())
+    found = (ref() for ref in _slot(_views_slot, x) or ())
     return [view for view in found if view is not None]
 
 

@@ -13,6 +13,7 @@ from jitdiff.eager.handle import EagerHandle
 from jitdiff.eager.operands import SCALARS, captured, explained, kept, operand
 from jitdiff.eager.recorder import Step, active
 from jitdiff.ir import Dim
+from jitdiff.ir.builder import current_builder
 from jitdiff.ops import FUNCTIONS, OPS, UFUNCS, Op, Tracer
 from jitdiff.ops.elementwise import identity
 from jitdiff.ops.methods import ArrayMethods, called
@@ -81,6 +82,13 @@ class Tensor(EagerHandle):
 
     def __array_function__(self, func: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
         return numpy_function(func, args, kwargs)
+
+    def __getitem__(self, key: Any) -> Any:
+        from jitdiff.eager.indexing import is_basic, item
+
+        if current_builder() is None and is_basic(key):
+            return apply(item, (self,), {"key": key})
+        return super().__getitem__(key)
 
     def bind(self, op: Op, xs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
         """Apply `op` with NumPy, and let the active recorders know."""
