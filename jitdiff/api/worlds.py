@@ -66,9 +66,10 @@ def vjp_rows(function: Flat, primals: Sequence[Any]) -> tuple[list[Any], Rows]:
         def at_once(k: int) -> list[Any]:
             y = type_of(outs[k])
             found = pull.rows([_units(y) if n == k else None for n in range(len(outs))])
+            shapes = [(*y.shape, *type_of(x).shape) for x in primals]
             return [
-                np.zeros((*y.shape, *x.shape), x.dtype) if g is None else np.reshape(g, (*y.shape, *x.shape))
-                for g, x in zip(found, map(type_of, primals), strict=True)
+                _as_returned(np.zeros(shape, type_of(x).dtype) if g is None else np.reshape(g, shape))
+                for g, x, shape in zip(found, primals, shapes, strict=True)
             ]
 
         return outs, at_once
@@ -131,9 +132,15 @@ def _pushed_at_once(function: Flat, primals: Sequence[Any]) -> tuple[list[Any], 
                     for y, d in zip(outs, dots, strict=True)
                 ]
             )
-        return _columns_last([np.concatenate(column) for column in zip(*pieces, strict=True)], outs, x)
+        stacked = [np.concatenate(column) for column in zip(*pieces, strict=True)]
+        return list(map(_as_returned, _columns_last(stacked, outs, x)))
 
     return outs, at_once
+
+
+def _as_returned(x: Any) -> Any:
+    """Return an array as results are: in C order, a scalar if it has no dimensions."""
+    return np.asarray(x, order="C")[()] if isinstance(x, np.ndarray) else x
 
 
 def _columns_last(stacked: Sequence[Any], outs: Sequence[Any], x: ArrayType) -> list[Any]:

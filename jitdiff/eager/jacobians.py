@@ -48,6 +48,8 @@ def backward_rows(
     """
     pairs = [(y, g) for y, g in zip(targets, seeds, strict=True) if g is not None]
     count = len(pairs[0][1].value)
+    if not count:
+        return [Batched(np.zeros((0, *x.shape), x.dtype)) for x in sources]
     step = rows_at_once(recorder)
     if min(step, count) < FEWEST:
         return _one_by_one(recorder, pairs, sources, outer)
@@ -140,8 +142,6 @@ def _rows(
     recorder: Recorder, target: EagerHandle, units: Any, sources: Sequence[EagerHandle], outer: Sequence[Recorder]
 ) -> list[Any]:
     """Return for each source the gradients of `target` with each of the cotangents `units`, a Tensor, or None."""
-    if not len(units):
-        return [tensor_of(np.zeros((0, *x.shape), x.dtype)) for x in sources]
     return [
         None if g is None else g.value if isinstance(g.value, Tensor) else tensor_of(g.value)
         for g in backward_rows(recorder, [target], [Batched(units)], sources, outer)

@@ -232,6 +232,22 @@ def test_columns_are_pushed_in_parts_where_arrays_are_large(monkeypatch) -> None
 
 
 @pytest.mark.parametrize("transform", [jd.jacfwd, jd.jacrev, jd.jacobian])
+def test_jacobians_without_elements_or_connection(transform) -> None:
+    assert transform(lambda x: x[:0] * 2)(np.ones(3)).shape == (0, 3)
+    assert transform(lambda x: np.sum(x) + np.arange(2.0))(np.ones(0)).shape == (2, 0)
+    np.testing.assert_array_equal(transform(lambda x: np.arange(5.0))(np.ones(6)), np.zeros((5, 6)))
+    assert type(transform(lambda x: x * 2)(np.float32(3))) is np.float32
+
+
+@pytest.mark.parametrize("f", both(lambda x: x[:2] * np.sum(x)))
+@pytest.mark.parametrize("transform", [jd.jacfwd, jd.jacrev])
+def test_jacobians_are_in_c_order_and_writable(f, transform) -> None:
+    flags = transform(f)(np.ones(3)).flags
+    assert flags.c_contiguous
+    assert flags.writeable
+
+
+@pytest.mark.parametrize("transform", [jd.jacfwd, jd.jacrev, jd.jacobian])
 def test_jacobians_of_tensors_are_recorded(transform) -> None:
     a = np.linspace(0.1, 1.0, 5)
     x = jd.constant(a)
