@@ -96,6 +96,7 @@ class _Reads(Recorder):
     """
 
     __slots__ = ("read",)
+    pushes = True
 
     def __init__(self) -> None:
         super().__init__(takes_variables=True)
