@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Self, TypeVa
 
 from jitdiff import eager
 from jitdiff.api import transforms
+from jitdiff.api.memory import Memory
 from jitdiff.api.methods import as_argument, of_method, target
 from jitdiff.api.program import Program
 from jitdiff.api.pullback import exactly
@@ -262,11 +263,24 @@ class Compiled(Generic[P, R]):
         _ = self.specialisation(*args, **kwargs).kernel
         return self
 
-    def memory(self, *args: P.args, **kwargs: P.kwargs) -> int:
-        """Return the bytes that a call with these arguments needs for its workspace and its results."""
+    def memory(self, *args: P.args, **kwargs: P.kwargs) -> Memory:
+        """Return the bytes that a call with these arguments needs, without running it.
+
+        That of the gradient is ``f.grad.memory(*args)``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import jitdiff as jd
+        >>> @jd.compile
+        ... def f(x):
+        ...     return np.sum(jd.fori_loop(0, 1000, lambda i, c: np.sin(c) * 0.9, x))
+        >>> f.memory(np.ones(20)).saved, f.grad.memory(np.ones(20)).saved
+        (0, 160000)
+        """
         found = self.specialisation(*args, **kwargs)
         leaves, _ = self._program.arrange(self._bound + args, kwargs)
-        return found.bytes_for([leaves[k] for k in found.traced_leaves])
+        return found.memory_for([leaves[k] for k in found.traced_leaves])
 
     def kernel(self, *args: P.args, **kwargs: P.kwargs) -> Kernel:
         """Return the native function for these arguments, to be called from other compiled code.

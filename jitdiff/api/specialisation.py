@@ -13,6 +13,7 @@ import numpy as np
 from optree import PyTreeSpec
 
 from jitdiff import codegen, passes
+from jitdiff.api.memory import Memory, memory_of
 from jitdiff.api.pullback import Pullback
 from jitdiff.config import settings
 from jitdiff.frontend import Traced, native, unflatten
@@ -179,13 +180,11 @@ class Specialisation:
         """The function from flat results to the nested result; None if there is nothing to do."""
         return _finish(self.types, self.traced.out_spec)
 
-    def bytes_for(self, leaves: Sequence[Any]) -> int:
-        """Return the bytes of workspace and results of a call."""
+    def memory_for(self, leaves: Sequence[Any]) -> Memory:
+        """Return the bytes that a call needs."""
         sizes = sizes_of([np.shape(x) for x in leaves], self.types_of_arguments)
         assert sizes is not None
-        counts: list[Any] = [n.substitute(sizes) if isinstance(n := t.size, Dim) else n for t in self.types]
-        results = sum(int(n) * t.dtype.itemsize for n, t in zip(counts, self.types, strict=True))
-        return self._workspace_for(leaves) + results
+        return memory_of(self.block, self._workspace_for(leaves), [*leaves, *self.captured()], sizes)
 
     def _workspace_for(self, leaves: Sequence[Any]) -> int:
         if "WorkspaceTooSmall" not in self.emitted.source:
