@@ -26,6 +26,7 @@ from jitdiff.ops import (
     special,
     statistics,
     tiling,
+    window,
 )
 from jitdiff.ops.table import FUNCTIONS, OPS, UFUNCS, Handle, NumPyFunction, Op
 from jitdiff.ops.tracer import Tracer, lift

@@ -105,6 +105,16 @@ def view_of(op: Op, xs: tuple[Any, ...], attrs: dict[str, Any], result: Any) -> 
     return result
 
 
+def as_view(op: Op, xs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
+    """Return the result of an operation on a tracer as a view of it, which it is in NumPy written differently."""
+    result = op(*xs, **attrs)
+    if result.view is None:
+        view = View(xs[0], op, xs, attrs, True, 0)
+        view.version = view.root.version
+        result.view, result.fixed = view, xs[0].fixed
+    return result
+
+
 def is_contiguous(tracer: Tracer) -> bool:
     """Say whether the elements surely stand one after another in memory, as NumPy would have them."""
     view = tracer.view
@@ -114,6 +124,8 @@ def is_contiguous(tracer: Tracer) -> bool:
         return view.sure and is_contiguous(view.base)
     ranges = view.attrs.get("ranges") or view.attrs.get("selection")
     if ranges is None or not is_contiguous(view.base):
+        return False
+    if any(getattr(x, "shape", ()) for x in view.xs[1:]):
         return False
     leading = True
     for taken, n in zip(ranges, view.base.shape, strict=True):

@@ -240,6 +240,7 @@ class _Loop:
             types += [cell.type for cell in self.cells[len(types) - len(init) :]]
             self.params = tuple(map(Value, (*before, *types)))
             self.builder = _nested(outer, self.params)
+            self.builder.notes["indices"] = self.params[: len(before)]
             self.results = self.traced(self.builder, body, len(init))
             wider = _settled(types, self.results)
             new = [c for c, _ in self.builder.changes.values() if not any(c is have for have in self.cells)]

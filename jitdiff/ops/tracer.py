@@ -125,6 +125,18 @@ class Tracer(ArrayMethods):
         self._atom, self._numbers, self._retired = state
         self.version += 1
 
+    def __getitem__(self, key: Any) -> Any:
+        from jitdiff.ops.window import windowed
+
+        x, key = windowed(self, key)
+        return super(Tracer, x).__getitem__(key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        from jitdiff.ops.window import windowed
+
+        x, key = windowed(self, key)
+        super(Tracer, x).__setitem__(key, value)
+
     def __mul__(self, other: Any) -> Any:
         return NotImplemented if self._repeats(other) else super().__mul__(other)
 

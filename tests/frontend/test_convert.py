@@ -272,6 +272,28 @@ def math_functions(x):
     return s * math.pi
 
 
+def windows(x):
+    y = np.zeros(12)
+    a = np.outer(x, x)
+    s = 0.0
+    for i in range(1, 11):
+        w = x[i - 1 : i + 2]
+        y[i - 1 : i + 1] += w[1:] * np.sum(w)
+        block = a[i - 1 : i + 1, :3]
+        block *= 0.9
+        s += np.sum(a[i - 1 : i + 2, i - 1 : i + 2]) * y[i]
+    return s + np.sum(y**2)
+
+
+def masked(x):
+    y = np.sin(x)
+    for _ in range(10):
+        y[y > 0.5] *= 0.5
+        y[y < 0] += 0.1
+        y[x > y] = 0.3
+    return np.sum(y * x)
+
+
 def conversions(x):
     s = 0.0
     for i in range(len(x)):

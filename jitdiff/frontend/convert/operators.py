@@ -171,6 +171,16 @@ def augment(x: Any, op: str, value: Any) -> Any:
 
 def augment_item(x: Any, key: Any, op: str, value: Any) -> None:
     """Run ``x[key] op= value``."""
+    if (
+        is_traced(key)
+        and isinstance(x, Tracer)
+        and key.dtype.kind == "b"
+        and key.shape == x.shape
+        and not np.shape(value)
+    ):
+        # As many elements as the mask says, at the same places: the others stay.
+        setitem(x, ..., OPS["where"](key, _IN_PLACE[op](x + 0, value).astype(x.dtype), x))
+        return
     part = getitem(x, key)
     changed = _IN_PLACE[op](part, value)
     if changed is not part or not isinstance(part, Tracer) or part.view is None:
