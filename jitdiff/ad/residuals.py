@@ -133,8 +133,10 @@ def _price_of_all(nodes: Sequence[Node]) -> int:
 
 
 def trips_of(node: For | While) -> int:
-    """Return how many trips a loop makes, as far as that is known."""
-    return _number(node.trip.value) if isinstance(node, For) and isinstance(node.trip, Const) else _UNKNOWN
+    """Return how many trips a loop makes at most, as far as that is known."""
+    if isinstance(node, For) and isinstance(node.trip, Const):
+        return _number(node.trip.value)
+    return _number(node.stacked[0].shape[0]) if node.stacked else _UNKNOWN
 
 
 def _price_of_operation(node: Apply) -> int:
