@@ -17,12 +17,13 @@ from jitdiff.api.pullback import exactly
 from jitdiff.api.specialisation import Options, Specialisation
 from jitdiff.api.tape_op import inlined, operation
 from jitdiff.errors import ArgumentError, ArgumentTypeError
-from jitdiff.frontend import Signature, StoredFunction, converting, flatten, is_native, native, unflatten
+from jitdiff.frontend import Signature, StoredFunction, converting, flatten, is_native, native, tree_map, unflatten
 from jitdiff.ir import show, type_of
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
 from jitdiff.native.signals import NotMine
 from jitdiff.ops import Handle
+from jitdiff.ops.tracer import apart
 
 if TYPE_CHECKING:
     from jitdiff.native.kernel import Kernel
@@ -106,7 +107,7 @@ class Compiled(Generic[P, R]):
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if current_builder() is not None:
-            return self._converted(*self._targets(args), **kwargs)
+            return self._inline(args, kwargs)
         args = self._bound + args
         leaves, layout = self._program.arrange(args, kwargs)
         found = self._program.find(leaves, layout)
@@ -118,6 +119,11 @@ class Compiled(Generic[P, R]):
             if self._streak >= self._patience and not found.handles:
                 self._fast = found.direct(leaves), found.finish
         return found.call(leaves)
+
+    def _inline(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run the function as part of the program being built; it cannot change arrays of its caller's."""
+        args, kwargs = tree_map(apart, (self._targets(args), kwargs))
+        return self._converted(*args, **kwargs)
 
     def _missed(self) -> None:
         """Go the careful way until one program has taken enough calls in a row: being refused is the slowest way."""
@@ -379,6 +385,7 @@ def compile(
     *,
     static_argnames: str | Iterable[str] = (),
     static_argnums: int | Iterable[int] = (),
+    donate: str | Iterable[str] = (),
     parallel: bool | Literal["auto"] = "auto",
     cache: bool = True,
 ) -> Callable[[Callable[P, R]], Compiled[P, R]]: ...
@@ -388,6 +395,7 @@ def compile(
     *,
     static_argnames: str | Iterable[str] = (),
     static_argnums: int | Iterable[int] = (),
+    donate: str | Iterable[str] = (),
     parallel: bool | Literal["auto"] = "auto",
     cache: bool = True,
 ) -> Compiled[P, R]: ...
@@ -396,6 +404,7 @@ def compile(
     *,
     static_argnames: str | Iterable[str] = (),
     static_argnums: int | Iterable[int] = (),
+    donate: str | Iterable[str] = (),
     parallel: bool | Literal["auto"] = "auto",
     cache: bool = True,
 ) -> Compiled[P, R] | Callable[[Callable[P, R]], Compiled[P, R]]:
@@ -411,6 +420,10 @@ def compile(
         Arguments that are to be Python values inside the function: each value has its own specialisation.
     static_argnums : int or iterable of int
         The same by position.
+    donate : str or iterable of str
+        Arrays that the caller gives away to be written to: what the function does to them in place is in the caller's
+        arrays after a call. Other arguments are never changed, whatever the function does to them inside. Derivatives
+        change nothing.
     parallel : bool or "auto"
         Whether loops may run on several threads; "auto" does so where it pays.
     cache : bool
@@ -434,6 +447,7 @@ def compile(
     np.float64(3.0)
     """
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
+    donated = (donate,) if isinstance(donate, str) else tuple(donate)
     numbers = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
     if parallel not in (True, False, "auto"):
         raise ArgumentError(f'compile: parallel is True, False or "auto", not {parallel!r}')
@@ -444,6 +458,11 @@ def compile(
             raise ArgumentTypeError(f"compile: a function is needed, not {function!r}", where=describe(caller()))
         if isinstance(function, Compiled):
             function = function.__wrapped__
-        return Compiled(function, names, numbers, options)
+        compiled = Compiled(function, names, numbers, options)
+        if not donated:
+            return compiled
+        from jitdiff.api.donate import Donating
+
+        return Donating.of(compiled, donated)
 
     return decorate if fn is None else decorate(fn)

@@ -150,7 +150,7 @@ def read_only(xs: tuple[Any, ...], part: Any, **attrs: Any) -> Any:
 
 def owned(result: Any, args: tuple[Any, ...]) -> Any:
     """Return what a NumPy function gave as an array of its own: one that is neither a view nor an argument."""
-    from jitdiff.ops.tracer import Tracer, holding
+    from jitdiff.ops.tracer import Tracer, apart, holding
 
     if type(result) is np.ndarray and any(isinstance(a, Tracer) for a in _flat(args)):
         return holding(result)
@@ -160,8 +160,7 @@ def owned(result: Any, args: tuple[Any, ...]) -> Any:
         return result
     if result.view is None and not any(result is a for a in _flat(args)):
         return result
-    numbers = result.numbers
-    return Tracer(None, numbers.copy()) if numbers is not None else Tracer(result.atom)
+    return apart(result)
 
 
 def _flat(args: tuple[Any, ...]) -> Iterator[Any]:

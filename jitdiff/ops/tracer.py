@@ -212,6 +212,13 @@ def holding(numbers: Any) -> Any:
     return Tracer(None, array) if array.shape else array[()]
 
 
+def apart(x: Any) -> Any:
+    """Return a tracer of the present value of `x` that is an array of its own; anything else as it is."""
+    if not isinstance(x, Tracer) or not x.shape:
+        return x
+    return Tracer(x.atom) if x.numbers is None else Tracer(None, x.numbers.copy())
+
+
 def _numbers_of(xs: Sequence[Any]) -> list[Any] | None:
     """Return operands as numbers, or None if one has none."""
     found = []

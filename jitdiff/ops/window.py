@@ -81,7 +81,8 @@ def _window(x: Tracer, axis: int, part: slice) -> Tracer:
         start = OPS["where"](OPS["less"](start, 0), n, start)
     ranges = [whole(m) for m in shape_of(x)]
     selection = (*ranges[:axis], 0, *ranges[axis + 1 :])
-    return as_view(gather, (x, arange(start, size=size)), {"selection": selection})
+    view: Tracer = as_view(gather, (x, arange(start, size=size)), {"selection": selection})
+    return view
 
 
 _Sum = dict[Any, Any]
