@@ -57,11 +57,13 @@ def _jitdiff(case: Case) -> Call:
     return (loss.value_and_grad if case.by == 0 else jd.value_and_grad(loss, argnums=case.by)), case.args
 
 
-def _jax_jitted(case: Case) -> Callable[..., Any]:
+def _jax_jitted(case: Case) -> Callable[..., Any] | None:
     import jax
 
     jax.config.update("jax_enable_x64", True)
-    return jax.jit(jax.value_and_grad(case.loss(jax.numpy), argnums=case.by))
+    loss = case.loss(jax.numpy)
+    sizes = tuple(i for i, arg in enumerate(case.args) if isinstance(arg, int))
+    return loss and jax.jit(jax.value_and_grad(loss, argnums=case.by), static_argnums=sizes)
 
 
 def _from_jax(result: tuple[Any, Any]) -> tuple[Any, Any]:
@@ -69,25 +71,28 @@ def _from_jax(result: tuple[Any, Any]) -> tuple[Any, Any]:
     return float(value), tuple(map(np.asarray, gradient)) if isinstance(gradient, tuple) else np.asarray(gradient)
 
 
-def _jax(case: Case) -> Call:
+def _jax(case: Case) -> Call | None:
     value_and_grad = _jax_jitted(case)
-    return (lambda *args: _from_jax(value_and_grad(*args))), case.args
+    return value_and_grad and ((lambda *args: _from_jax(value_and_grad(*args))), case.args)
 
 
-def _jax_resident(case: Case) -> Call:
+def _jax_resident(case: Case) -> Call | None:
     import jax
 
     value_and_grad = _jax_jitted(case)
-    return (lambda *args: jax.block_until_ready(value_and_grad(*args))), tuple(map(jax.device_put, case.args))
+    args = tuple(jax.device_put(a) if isinstance(a, np.ndarray) else a for a in case.args)
+    return value_and_grad and ((lambda *args: jax.block_until_ready(value_and_grad(*args))), args)
 
 
-def _torch(case: Case) -> Call:
+def _torch(case: Case) -> Call | None:
     import torch
 
     loss = case.loss(torch)
+    if loss is None:
+        return None
 
-    def value_and_grad(*args: np.ndarray) -> tuple[Any, Any]:
-        tensors = [torch.from_numpy(a) for a in args]
+    def value_and_grad(*args: Any) -> tuple[Any, Any]:
+        tensors = [torch.from_numpy(a) if isinstance(a, np.ndarray) else a for a in args]
         sources = [tensors[i].requires_grad_() for i in case.argnums]
         value = loss(*tensors)
         gradients = [g.numpy() for g in torch.autograd.grad(value, sources)]
@@ -113,26 +118,45 @@ def _torch_threads(count: int | None) -> Callable[[], None]:
     return before
 
 
-def _autograd(case: Case) -> Call:
+def _autograd(case: Case) -> Call | None:
     import autograd
     import autograd.numpy
 
-    return autograd.value_and_grad(case.loss(autograd.numpy), case.by), case.args
+    loss = case.loss(autograd.numpy)
+    return loss and (autograd.value_and_grad(loss, case.by), case.args)
 
 
-BY_HAND = Contender("numpy by hand", "numpy", lambda case: (case.by_hand, case.args))
+def _by_hand(case: Case) -> Call | None:
+    return case.by_hand and (case.by_hand, case.args)
+
+
+def _own_only(case: Case) -> None:
+    """No case is written for this contender, other than by a call of its own."""
+
+
+def _value_only(value: Any) -> tuple[Any, None]:
+    return value, None
+
+
+BY_HAND = Contender("numpy by hand", "numpy", _by_hand)
+NUMBA_BY_HAND = Contender("numba by hand", "numba", _own_only)
 JITDIFF = Contender("jitdiff", "jitdiff", _jitdiff)
+JITDIFF_VALUE = Contender("jitdiff value", "jitdiff", _own_only, after=_value_only)
+NUMBA_VALUE = Contender("numba value", "numba", _own_only, after=_value_only)
 JAX = Contender("jax", "jax", _jax)
 CONTENDERS = (
     JITDIFF,
+    JITDIFF_VALUE,
     JAX,
     Contender("jax resident", "jax", _jax_resident, after=_from_jax),
     Contender("torch", "torch", _torch, before=_torch_threads(None)),
     Contender("torch 1 thread", "torch", _torch, before=_torch_threads(1)),
     Contender("autograd", "autograd", _autograd),
     # Eager tapes, in the cases that are about those.
-    Contender("tensorflow", "tensorflow", lambda case: None),
-    Contender("mygrad", "mygrad", lambda case: None),
-    Contender("numpy forward", "numpy", lambda case: None),
+    Contender("tensorflow", "tensorflow", _own_only),
+    Contender("mygrad", "mygrad", _own_only),
+    Contender("numpy forward", "numpy", _own_only),
     BY_HAND,
+    NUMBA_BY_HAND,
+    NUMBA_VALUE,
 )
