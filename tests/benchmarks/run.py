@@ -1,6 +1,7 @@
 """Times jitdiff beside JAX, torch, autograd and NumPy by hand; all results are checked first.
 
-python tests/benchmarks/run.py [--quick] [--only logistic] [--contenders jitdiff,jax] [--json figures.json]
+python tests/benchmarks/run.py [--quick] [--suites stencils] [--only logistic] [--contenders jitdiff,jax]\
+                               [--json figures.json]
 """
 
 import argparse
@@ -40,6 +41,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--no-first-call", action="store_true", help="leave out the times of import and compilation")
     parser.add_argument("--only", default="", metavar="WORDS", help="cases with these words in their name")
     parser.add_argument(
+        "--suites", type=lambda s: s.split(","), metavar="A,B", help="some of the files in tests/benchmarks/suites"
+    )
+    parser.add_argument(
         "--contenders", type=lambda s: s.split(","), default=names, metavar="A,B", help=f"some of: {', '.join(names)}"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
@@ -47,7 +51,7 @@ def parse() -> argparse.Namespace:
     options = parser.parse_args()
     if unknown := set(options.contenders) - set(names):
         parser.error(f"no contender {sorted(unknown)}; there are: {', '.join(names)}")
-    options.cases = [case for case in all_cases() if options.only in case.name]
+    options.cases = [case for case in all_cases(options.suites) if options.only in case.name]
     if not options.cases:
         parser.error(f"no case has {options.only!r} in its name")
     return options
