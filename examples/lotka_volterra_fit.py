@@ -30,7 +30,7 @@ HARES = np.array([
 
 STEPS = 50  # a year
 NAMES = ["growth of hares", "hares lost to a lynx", "death of lynxes", "lynxes fed by a hare", "hares", "lynxes"]
-# A period of ten years, and the means of the data: around (death / conversion, growth / predation) the populations turn.
+# The populations turn in ten years, around their means: death / conversion and growth / predation.
 RATE = 2 * np.pi / 10
 START = np.log([RATE, RATE / LYNXES.mean(), RATE, RATE / HARES.mean(), HARES[0], LYNXES[0]])
 # Bob Carpenter, Predator-Prey Population Dynamics: the Lotka-Volterra model in Stan (2018), means and deviations.

@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from jitdiff.errors import ArgumentError
 from jitdiff.ir import ArrayType, product, type_of
+from jitdiff.ir.location import caller, describe
 from jitdiff.ops.axes import normalized_axis, shape_of
 from jitdiff.ops.batching import over_axes
-from jitdiff.ops.elementwise import multiply
+from jitdiff.ops.elementwise import multiply, subtract
 from jitdiff.ops.emission import Call
 from jitdiff.ops.families import general, linear, promote_all
+from jitdiff.ops.logic import not_equal
 from jitdiff.ops.reduce import converted, kept, refuse
 from jitdiff.ops.samples import array, sample
 from jitdiff.ops.shape import reshaped, transposed
@@ -116,3 +119,16 @@ def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None)
     if axis is None:
         return cumprod_(reshaped(a, (type_of(a).size,)), axis=0)
     return cumprod_(a, axis=normalized_axis(axis, len(shape_of(a))))
+
+
+@implements(np.diff, samples=[sample(array(2, 3)), sample(array(4), 2), sample(array(3, 2), axis=0)])
+def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
+    """Return the differences of neighbours along an axis, `n` times over."""
+    refuse("diff", prepend=prepend, append=append)
+    if n < 0:
+        raise ArgumentError(f"diff: n must be at least 0, and is {n}", where=describe(caller()))
+    axis = normalized_axis(axis, len(shape_of(a)))
+    less = not_equal if type_of(a).dtype == np.bool_ else subtract
+    for _ in range(n):
+        a = less(sliced(a, axis, slice(1, None)), sliced(a, axis, slice(None, -1)))
+    return a

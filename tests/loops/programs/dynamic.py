@@ -47,6 +47,6 @@ def soft_edit_distance_args(n, m):
 
 
 PROGRAMS = [
-    Program(soft_dtw, soft_dtw_args, (4, 5), (6, 5), (60, 60), (0, 1), tape=False),
-    Program(soft_edit_distance, soft_edit_distance_args, (4, 5), (6, 7), (60, 60)),
+    Program(soft_dtw, soft_dtw_args, (9, 10), (12, 11), (60, 60), (0, 1), tape=False),
+    Program(soft_edit_distance, soft_edit_distance_args, (9, 10), (12, 11), (60, 60)),
 ]

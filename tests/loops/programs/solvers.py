@@ -43,9 +43,9 @@ def newton_system_args(hundredths):
     return np.array([2.0, 4.0 + hundredths / 100, 0.3]), np.array([1.0, 2.0])
 
 
-def square_root(a, guess):
-    """Heron's square root, leaving the function as soon as it is good enough."""
-    x = guess
+def square_root(a):
+    """Heron's square roots, leaving the function as soon as all are good enough."""
+    x = np.ones_like(a)
     for _ in range(60):
         better = 0.5 * (x + a / x)
         if np.all(np.abs(better - x) < 1e-13 * better):
@@ -55,7 +55,7 @@ def square_root(a, guess):
 
 
 def square_root_args(n):
-    return draw(n, low=0.5, high=4.0), 1.0
+    return (draw(n, low=0.5, high=4.0),)
 
 
 def _pull(x, m, width):
@@ -113,9 +113,9 @@ def conjugate_gradient_args(n):
 
 
 PROGRAMS = [
-    Program(kepler, kepler_args, (5,), (9,), (200,)),
+    Program(kepler, kepler_args, (9,), (14,), (200,)),
     Program(newton_system, newton_system_args, (0,), (30,), (60,)),
     Program(square_root, square_root_args, (3,), (5,), (100,)),
-    Program(smooth_median, smooth_median_args, (5, 2), (7, 3), (101, 10), (0, 1)),
-    Program(conjugate_gradient, conjugate_gradient_args, (4,), (6,), (50,), (0, 1)),
+    Program(smooth_median, smooth_median_args, (5, 2), (7, 9), (101, 10), (0, 1)),
+    Program(conjugate_gradient, conjugate_gradient_args, (4,), (6,), (50,), (0, 1), order=1),
 ]
