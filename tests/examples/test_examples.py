@@ -76,6 +76,38 @@ def test_logistic_regression(run):
     assert max(float(row[4]) for row in rows) > 95
 
 
+def test_lotka_volterra_fit(run):
+    shown = output(run(str(EXAMPLES / "lotka_volterra_fit.py")))
+    rates = re.findall(r"^\D+(0\.\d+)   Stan (0\.\d+)$", shown, re.MULTILINE)
+    assert len(rates) == 4
+    assert re.search(r"us a value and gradient of 1000 steps$", shown)
+
+
+def test_kalman_nile(run):
+    shown = output(run(str(EXAMPLES / "kalman_nile.py")))
+    assert re.search(
+        r"^all years: observations 15[01]\d\d, level 14\d\d\.\d, log likelihood -632\.5456$", shown, re.MULTILINE
+    )
+    assert "without 1891-1910 and 1931-1950: observations 17" in shown
+
+
+def test_inverse_heat(run):
+    shown = output(run(str(EXAMPLES / "inverse_heat.py")))
+    found = re.search(r"^sensor within (0\.\d+); the end within (0\.\d+) of the truth$", shown, re.MULTILINE)
+    assert found is not None, shown
+    assert float(found[1]) < 0.003
+    assert float(found[2]) < 0.03
+
+
+def test_option_greeks(run):
+    shown = output(run(str(EXAMPLES / "option_greeks.py")))
+    rows = re.findall(
+        r"^ +\d\d +0\.\d +\d +(\d\.\d+) +(\d\.\d+) +-0\.\d+ +-\d+\.\d+ +\d+\.\d+ +-\d\.\d+$", shown, re.MULTILINE
+    )
+    assert len(rows) == 5
+    assert "80,200 nodes" in shown
+
+
 def test_nist_strd_lists_the_problems(run):
     shown = output(run(str(EXAMPLES / "nist_strd.py")))
     assert len(shown.splitlines()) == 27
