@@ -172,6 +172,9 @@ def _while(program: Program, node: While, scope: tuple[Stmt, ...], emit_block: E
     head = Stmt("while True:", node.loc, [])
     assert head.body is not None
     stmts += loop.start()
+    turns = program.names.fresh("", "turns")
+    stmts.append(Stmt(f"{turns} = 0", node.loc))
+    head.body.append(Stmt(f"{turns} = interruptible({turns})"))
     inside = (*scope, head)
     head.body += emit_block(program, program.plans[node.cond], {}, inside)
     verdict = normal(f"if not ({program.text_of(node.cond.results[0])}): pass").split(":")[0]

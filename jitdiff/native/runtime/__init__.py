@@ -38,6 +38,7 @@ from jitdiff.native.runtime.elementwise import (
     tanh,
 )
 from jitdiff.native.runtime.indices import check_index
+from jitdiff.native.runtime.interrupts import interruptible
 from jitdiff.native.runtime.linalg import (
     LinAlgError,
     cholesky,
@@ -87,6 +88,7 @@ __all__ = [
     "floor",
     "gammaln",
     "hypot",
+    "interruptible",
     "inv",
     "isfinite",
     "isnan",
