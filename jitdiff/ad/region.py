@@ -135,6 +135,8 @@ class Region:
         backwards = [node for node in alive.nodes if not made.issuperset(outs_of(node))]
         needed = {v for node in backwards for v in reads_of(node)} | {r for r in alive.results if isinstance(r, Value)}
         prices: dict[Value, float] = {v: price_of_saving(v.type) for v in given}
+        for value in {v for node in again if _changes_parts(node) for v in reads_of(node)} & prices.keys():
+            prices[value] *= _CHANGED if value.shape else 1
         for value in (v for node in alive.nodes for v in reads_of(node)):
             if value.shape and is_known(value) and value not in made and not self.around.builder.sees(value):
                 # An array of the loop around: that loop can save it, once for all trips of this one.
@@ -149,8 +151,17 @@ class Region:
         )
 
 
+_CHANGED = 3
+"""An array that changes element by element is copied to be saved, copied again, and changed again by the adjoint. And
+elements that are saved of it often stand in the array after the loop (`passes.final`), and then cost nothing.
+"""
+
 _LENT = 0.75
 """Where saving an array in the loop around costs the same as saving what is read of it here, the former is simpler."""
+
+
+def _changes_parts(node: Node) -> bool:
+    return not isinstance(node, Apply) or node.op.name in ("index_set", "index_add")
 
 
 @dataclass(frozen=True, slots=True)

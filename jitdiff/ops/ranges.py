@@ -176,11 +176,18 @@ class Ranges:
             case "multiply", [a, b]:
                 return a * b
             case "minimum", [a, b]:
+                if self.at_least(b, a):
+                    return a
+                if self.at_least(a, b):
+                    return b
                 symbol.high += [a, b]
-                symbol.low += [x for x, y in ((a, b), (b, a)) if self.at_least(y, x)] or self._numbers_below(a, b)
+                symbol.low += self._numbers_below(a, b)
             case "maximum", [a, b]:
+                if self.at_least(a, b):
+                    return a
+                if self.at_least(b, a):
+                    return b
                 symbol.low += [a, b]
-                symbol.high += [x for x, y in ((a, b), (b, a)) if self.at_least(x, y)]
             case "remainder", [a, b] if self.at_least(b, 1):
                 symbol.low.append(0)
                 symbol.high.append(b - 1)
