@@ -80,6 +80,7 @@ class _Backwards:
         if isinstance(node, For):
             env[node.body.params[0]] = Tracer(self.index)
             around = around.within(self.index, node.trip)
+        around = around.carrying(self.carries, node.body)
         with building(builder):
             state = list(map(Tracer, self.state))
             following = iter(state)

@@ -36,14 +36,23 @@ class Around:
         The builder around the outermost loop being walked: its values are there in every pass, and need no saving.
     loops : mapping
         The indices of the loops being walked, each with a loop of as many trips, outer ones first.
+    changing : frozenset of Value
+        Carries of those loops that change element by element.
     """
 
     builder: Builder
     loops: Mapping[Value, For] = field(default_factory=dict)
+    changing: frozenset[Value] = frozenset()
 
     def within(self, index: Value, trip: Atom) -> Around:
         """Return what stands around the body of a counted loop."""
         return replace(self, loops={**self.loops, index: For(trip, (), Block((index,)), ())})
+
+    def carrying(self, carries: Sequence[Value], body: Block) -> Around:
+        """Return what stands around the body of a loop that starts from `carries`."""
+        parts = {out for node in body.nodes if changes_parts(node) for out in outs_of(node)}
+        changing = {c for c, r in zip(carries, body.results, strict=False) if r in parts}
+        return replace(self, changing=self.changing | changing)
 
     def bound(self, trip: Value, here: Builder) -> int | Dim | None:
         """Return a number or a size of the program's parameters that `trip` is at most, if one is known."""
@@ -135,12 +144,12 @@ class Region:
         backwards = [node for node in alive.nodes if not made.issuperset(outs_of(node))]
         needed = {v for node in backwards for v in reads_of(node)} | {r for r in alive.results if isinstance(r, Value)}
         prices: dict[Value, float] = {v: price_of_saving(v.type) for v in given}
-        for value in {v for node in again if _changes_parts(node) for v in reads_of(node)} & prices.keys():
-            prices[value] *= _CHANGED if value.shape else 1
+        changing = self.around.changing | {v for node in again if changes_parts(node) for v in reads_of(node)}
         for value in (v for node in alive.nodes for v in reads_of(node)):
             if value.shape and is_known(value) and value not in made and not self.around.builder.sees(value):
                 # An array of the loop around: that loop can save it, once for all trips of this one.
                 prices.setdefault(value, _LENT * price_of_saving(value.type) / trips)
+        prices.update({v: _CHANGED * p for v, p in prices.items() if v.shape and v in changing})
         choice = choose(again, prices, needed, restart)
         return Piece(
             ends=whole.results[count:],
@@ -160,7 +169,8 @@ _LENT = 0.75
 """Where saving an array in the loop around costs the same as saving what is read of it here, the former is simpler."""
 
 
-def _changes_parts(node: Node) -> bool:
+def changes_parts(node: Node) -> bool:
+    """Whether a node changes elements of the arrays that it reads."""
     return not isinstance(node, Apply) or node.op.name in ("index_set", "index_add")
 
 
