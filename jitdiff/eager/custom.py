@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from jitdiff.eager.calls import Call, Result
-from jitdiff.eager.linked import is_followed, link, link_traced
+from jitdiff.eager.linked import block_of, is_followed, link, link_traced
 from jitdiff.eager.recorder import Recorder, started
 from jitdiff.eager.variable import Variable, in_order
 from jitdiff.errors import ArgumentError, ArgumentTypeError
 from jitdiff.ir.location import caller, describe
+from jitdiff.ops.tracer import builder_now
 
 
 def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -48,45 +49,73 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
             return traced(call, kwargs)
         watcher = Recorder(takes_variables=True)
         with started(watcher):
-            y, grad = f(*call.with_operands(call.handles), **kwargs)
+            y, grad = result_and_rule(call.with_operands(call.handles), kwargs)
         variables = in_order(watcher.variables)
-        takes_variables = "variables" in inspect.signature(grad).parameters
-        if variables and not takes_variables:
-            raise ArgumentTypeError(
-                "@custom_gradient grad_fn must accept keyword argument 'variables', "
-                f"since function uses variables: {variables}",
-                where=describe(caller()),
-            )
+        check_takes(grad, variables)
         result = Result(y)
         operands = [*call.handles, *variables]
         if not is_followed(operands):
             return y
 
         def pull(gs: list[Any]) -> list[Any]:
-            if not variables:
-                return call.of_operands(_gradients(grad(*gs), len(call.leaves)))
-            found, of_variables = grad(*gs, variables=variables)
-            if len(of_variables) != len(variables):
-                raise ArgumentError("Must return gradient for each variable from @custom_gradient grad_fn.")
-            return [*call.of_operands(_gradients(found, len(call.leaves))), *of_variables]
+            return pulled(call, grad, gs, variables)
 
         return result.nested(link(name, operands, result.leaves, pull))
 
     def traced(call: Call, kwargs: dict[str, Any]) -> Any:
+        operands = call.operands()
+        watcher = Recorder(takes_variables=True)
+        watcher.trace = builder_now().root
         shape: list[Result] = []
+        grads: list[Any] = []
 
         def primal(xs: list[Any]) -> Sequence[Any]:
-            shape.append(Result(f(*call.with_operands(xs), **kwargs)[0]))
+            y, grad = result_and_rule(call.with_operands(xs[: len(operands)]), kwargs)
+            shape[:], grads[:] = [Result(y)], [grad]
             return shape[0].leaves
 
-        def rule(xs: list[Any], gs: list[Any]) -> Sequence[Any]:
-            found = f(*call.with_operands(xs), **kwargs)[1](*gs)
-            return call.of_operands(_gradients(found, len(call.leaves)))
+        with started(watcher):
+            block_of(name, operands, primal)
+        variables = in_order(watcher.variables)
+        check_takes(grads[0], variables)
 
-        outs = link_traced(name, call.operands(), primal, rule)
+        def rule(xs: list[Any], gs: list[Any]) -> Sequence[Any]:
+            grad = result_and_rule(call.with_operands(xs[: len(operands)]), kwargs)[1]
+            return pulled(call, grad, gs, variables)
+
+        outs = link_traced(name, [*operands, *(v.read() for v in variables)], primal, rule)
         return shape[0].nested(outs)
 
+    def result_and_rule(args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, Callable[..., Any]]:
+        found = f(*args, **kwargs)
+        if not isinstance(found, tuple) or len(found) != 2 or not callable(found[1]):
+            raise ArgumentTypeError(
+                f"custom_gradient: {name} has to return its result and a function that gives the gradients",
+                where=describe(caller()),
+            )
+        return found
+
     return call_f
+
+
+def check_takes(grad: Callable[..., Any], variables: Sequence[Variable]) -> None:
+    """Raise unless a rule takes the Variables that its function reads."""
+    if variables and "variables" not in inspect.signature(grad).parameters:
+        raise ArgumentTypeError(
+            "@custom_gradient grad_fn must accept keyword argument 'variables', "
+            f"since function uses variables: {variables}",
+            where=describe(caller()),
+        )
+
+
+def pulled(call: Call, grad: Callable[..., Any], gs: Sequence[Any], variables: Sequence[Variable]) -> list[Any]:
+    """Return what a rule gives for the operands of a call, and for the Variables."""
+    if not variables:
+        return call.of_operands(_gradients(grad(*gs), len(call.leaves)))
+    found, of_variables = grad(*gs, variables=variables)
+    if len(of_variables) != len(variables):
+        raise ArgumentError("Must return gradient for each variable from @custom_gradient grad_fn.")
+    return [*call.of_operands(_gradients(found, len(call.leaves))), *of_variables]
 
 
 def _gradients(found: Any, count: int) -> list[Any]:

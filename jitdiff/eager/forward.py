@@ -13,8 +13,9 @@ from jitdiff.eager.convert import convert
 from jitdiff.eager.handle import EagerHandle
 from jitdiff.eager.recorder import Recorder, Step, active, recording, start, stop
 from jitdiff.eager.tensor import Tensor, tensor_of
-from jitdiff.errors import ArgumentError, DtypeError, ShapeError, TapeError
+from jitdiff.errors import ArgumentError, DtypeError, ShapeError, TapeError, TracingError
 from jitdiff.ir.location import caller, describe
+from jitdiff.ops import Tracer
 from jitdiff.ops.fit import fit
 from jitdiff.ops.table import computed
 
@@ -116,6 +117,12 @@ class ForwardAccumulator:
         self._pusher = Pusher()
         self._recording = False
         for (primal, path), tangent in zip(handles_in(primals, "primals"), nested_as(primals, tangents), strict=True):
+            if isinstance(primal, Tracer):
+                raise TracingError(
+                    f"{path} is a traced value: a ForwardAccumulator in a compiled function",
+                    where=describe(caller()),
+                    hint="use jd.jvp there, which appends the tangents to the program",
+                )
             if primal in self._pusher.known:
                 raise ArgumentError(f"{path} is a primal that was given before", where=describe(caller()))
             if primal.dtype.kind != "f":

@@ -141,6 +141,11 @@ def link_traced(name: str, operands: Sequence[Any], primal: Primal, rule: Rule, 
     return list(op(*map(Tracer, (*atoms, *free))))
 
 
+def block_of(name: str, operands: Sequence[Any], function: Callable[[list[Any]], Sequence[Any]]) -> Block:
+    """Return the program of a function of values like `operands`, inside the one being built."""
+    return _block(name, [lift(x).type for x in operands], function)
+
+
 def _block(name: str, types: Sequence[ArrayType], function: Callable[[list[Any]], Sequence[Any]]) -> Block:
     builder = Builder([Value(t) for t in types], parent=builder_now(), name=name)
     with building(builder):

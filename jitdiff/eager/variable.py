@@ -70,7 +70,10 @@ class Variable(EagerHandle):
 
     def read(self) -> Any:
         """Return the Tensor that stands for the present value; tapes that watch the Variable connect the two."""
-        if current_builder() is not None:
+        if (builder := current_builder()) is not None:
+            for recorder in active():
+                if recorder.takes_variables and self.trainable and recorder.trace is builder.root:
+                    recorder.variables.add(self)
             return captured(self)
         tensor = self._current
         step = None

@@ -194,6 +194,50 @@ def test_custom_gradient_with_variables() -> None:
     assert [g.item() for g in tape.gradient(y, [x, w])] == [10.0, 100.0]
 
 
+@pytest.mark.parametrize("where", ["eager", "tape in a trace", "compiled under a tape"])
+def test_custom_gradient_with_variables_and_its_second_order(where) -> None:
+    """The rule is not that of x^3 w, on purpose."""
+    w = jd.Variable(3.0)
+
+    @jd.custom_gradient
+    def f(x):
+        return x**3 * w, lambda dy, variables=None: (dy * x * x * w, [dy * x**4])
+
+    def derivatives(x, f):
+        with jd.GradientTape() as outer:
+            outer.watch([x, w])
+            with jd.GradientTape() as inner:
+                inner.watch(x)
+                y = f(x)
+            dx, dw = inner.gradient(y, [x, w])
+        return dx, dw, *outer.gradient([dx, dw], [x, w])
+
+    if where == "eager":
+        found = derivatives(jd.constant(2.0), f)
+    elif where == "tape in a trace":
+        found = jd.compile(lambda x: derivatives(x, f))(2.0)
+    else:
+        found = derivatives(jd.constant(2.0), jd.compile(lambda x: f(x)))
+    assert [float(g) for g in found] == [12.0, 16.0, 2 * 2 * 3 + 4 * 8.0, 4.0]
+
+
+def test_custom_gradient_of_a_variable_alone_in_a_compiled_function() -> None:
+    w = jd.Variable([1.0, 2.0])
+    f = jd.custom_gradient(lambda: (np.sum(w), lambda dy, variables=None: ([], [dy * np.array([5.0, 7.0])])))
+    unaware = jd.custom_gradient(lambda x: (x * np.sum(w), lambda dy: dy))
+    with pytest.raises(TypeError, match="must accept keyword argument 'variables'"):
+        jd.compile(lambda x: unaware(x))(1.0)
+    with jd.GradientTape() as tape:
+        y = f()
+    assert tape.gradient(y, w).tolist() == [5.0, 7.0]
+
+
+def test_custom_gradient_has_to_return_a_pair() -> None:
+    for f in (lambda x: x * 1.0, lambda x: (x, None), lambda x: (x, x, x)):
+        with pytest.raises(TypeError, match="has to return its result and a function that gives the gradients"):
+            jd.custom_gradient(f)(jd.Variable(2.0))
+
+
 def test_custom_gradient_of_several_results() -> None:
     @jd.custom_gradient
     def f(x, y):

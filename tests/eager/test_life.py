@@ -2,6 +2,7 @@
 
 import gc
 import threading
+import warnings
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 
@@ -82,6 +83,25 @@ def test_stop_recording_resumes_after_an_exception() -> None:
             raise KeyError
         y = x * x
     assert tape.gradient(y, x).item() == 6.0
+
+
+def test_a_gradient_inside_a_persistent_tape_warns_once() -> None:
+    x = jd.Variable(3.0)
+    with jd.GradientTape(persistent=True) as tape, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        y = x * x
+        for _ in range(3):
+            tape.gradient(y, x)
+            tape.jacobian(y, x)
+    assert [w.category for w in caught] == [jd.errors.TapeWarning]
+    assert caught[0].filename == __file__
+
+
+def test_errors_of_a_tapes_life_are_what_tensorflow_users_catch() -> None:
+    tape = jd.GradientTape()
+    for kind in (ValueError, RuntimeError):
+        with pytest.raises(kind, match="Tape is not recording"):
+            tape.reset()
 
 
 def test_a_gradient_during_a_pause_ends_the_recording() -> None:

@@ -236,3 +236,29 @@ def test_what_a_compiled_function_reads_has_second_derivatives() -> None:
     np.testing.assert_allclose(first, 9 * 3 * c.numpy() ** 2)
     np.testing.assert_allclose(outer.gradient(first, c), 9 * 6 * c.numpy())
     np.testing.assert_allclose(outer.gradient(first, v), 2 * 3 * np.sum(3 * c.numpy() ** 2))
+
+
+def test_variables_of_a_tape_in_a_compiled_function() -> None:
+    w, u = jd.Variable(3.0), jd.Variable(1.0)
+
+    @jd.compile
+    def f(x):
+        with jd.GradientTape() as tape:
+            y = w * w * x
+        assert tape.watched_variables() == (w,)
+        return y, jd.implicit_gradients(lambda x: w * x * u)(x)[0][0], tape.gradient(y, w)
+
+    assert f(2.0) == (18.0, 2.0, 12.0)
+    w.assign(4.0)
+    assert f(2.0) == (32.0, 2.0, 16.0)
+
+
+def test_a_forward_accumulator_in_a_compiled_function_is_refused() -> None:
+    @jd.compile
+    def f(x):
+        with jd.ForwardAccumulator(x, 1.0) as accumulator:
+            y = x * x
+        return accumulator.jvp(y)
+
+    with pytest.raises(TypeError, match=r"a ForwardAccumulator in a compiled function.*\n.*\n  hint: use jd\.jvp"):
+        f(2.0)
