@@ -54,8 +54,6 @@ def test_hessian(case, compiled, rng) -> None:
     product = compiled[case.loss].hessp(x, v, *rest)
     eager = jd.hessian(case.loss)(*case.args)
     np.testing.assert_allclose(np.tensordot(eager, v, x.ndim), product, rtol=1e-9, atol=1e-10)
-    native = jd.hessian(compiled[case.loss])(*case.args)
-    np.testing.assert_allclose(eager, native, rtol=1e-9, atol=1e-10)
     w = jd.constant(x)
     with jd.GradientTape() as outer:
         outer.watch(w)
@@ -63,4 +61,4 @@ def test_hessian(case, compiled, rng) -> None:
             inner.watch(w)
             loss = case.loss(w, *rest)
         gradient = inner.gradient(loss, w)
-    np.testing.assert_allclose(outer.jacobian(gradient, w), native, rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(outer.jacobian(gradient, w), eager, rtol=1e-9, atol=1e-10)
