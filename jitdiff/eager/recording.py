@@ -68,6 +68,8 @@ class Recording:
         self._outer = remember()
         start(self._recorder)
         self._span = self._span or TraceSpan.now()
+        if self._span is not None:
+            self._span.resume()
         self._recorder.trace = self._span.builder.root if self._span else None
         return self
 
@@ -80,6 +82,8 @@ class Recording:
     def _stop(self) -> None:
         self._recording = False
         stop(self._recorder)
+        if self._span is not None:
+            self._span.end()
 
     def watched_variables(self) -> tuple[Variable, ...]:
         """Return the Variables that the tape watches or watched, in the order of their construction."""

@@ -101,6 +101,8 @@ class GradientTape(Recording):
             return
         if isinstance(x, Tensor):
             x = x.key()
+        elif isinstance(x, Tracer) and self._span is not None:
+            x = self._span.watched(x)
         self._recorder.watch(x)
         for recorder in active():
             if recorder is self._recorder:

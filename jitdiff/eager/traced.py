@@ -34,13 +34,36 @@ class TraceSpan:
     def __init__(self, builder: Builder) -> None:
         self.builder = builder
         self.start = len(builder.block.nodes)
+        self.stop: int | None = None
         self.constants: set[Value] = set()
+        self._fixed: list[Tracer] = []
 
     @staticmethod
     def now() -> TraceSpan | None:
         """Return a span that starts here, or None outside of a trace."""
         builder = current_builder()
         return None if builder is None else TraceSpan(builder)
+
+    def watched(self, x: Tracer) -> Tracer:
+        """Return what stands for the present value of `x`, which cannot be changed in place while the tape records."""
+        if not x.fixed:
+            x.fixed = "a tape watches it"
+            self._fixed.append(x)
+        return Tracer(x.atom)
+
+    def end(self) -> None:
+        """End the span here; what was watched can be changed in place again."""
+        self.stop = len(self.builder.block.nodes)
+        for x in self._fixed:
+            x.fixed = ""
+        self._fixed = []
+
+    def resume(self) -> None:
+        """Go on with the span; what was appended since its end is constant to the tape."""
+        if self.stop is not None:
+            nodes = self.builder.block.nodes[self.stop :]
+            self.constants.update(v for node in nodes for v in outs_of(node))
+            self.stop = None
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -119,7 +142,7 @@ class TraceSpan:
         return [None if v is None else stacked[v] for v in values]
 
     def _pull(self, pairs: Sequence[tuple[Any, Any]], wrt: Sequence[Value]) -> list[Any]:
-        return pull(self.builder, self.start, pairs, wrt, constants=self.constants)
+        return pull(self.builder, self.start, pairs, wrt, self.stop, self.constants)
 
     def _known(self, recorder: Recorder) -> set[Value]:
         """Return the watched values and those that depend on them."""
@@ -130,7 +153,7 @@ class TraceSpan:
         return self._active([v for v in watched if v.type.is_float])
 
     def _active(self, seeds: Sequence[Value]) -> set[Value]:
-        return active_values(self.builder.block.nodes[self.start :], seeds, self.constants)
+        return active_values(self.builder.block.nodes[self.start : self.stop], seeds, self.constants)
 
     def _value(self, x: Any) -> Value | None:
         """Return the value that stands for `x` in the program."""

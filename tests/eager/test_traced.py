@@ -262,3 +262,61 @@ def test_a_forward_accumulator_in_a_compiled_function_is_refused() -> None:
 
     with pytest.raises(TypeError, match=r"a ForwardAccumulator in a compiled function.*\n.*\n  hint: use jd\.jvp"):
         f(2.0)
+
+
+def test_changes_in_place_under_a_tape_in_a_compiled_function() -> None:
+    def f(x):
+        with jd.GradientTape(persistent=True) as tape:
+            tape.watch(x)
+            y = x * 1.0
+            z = y * y
+            y[0] = x[1] * x[1]
+            v = y[:1]
+            v += x[0]
+        w = y * y
+        return tape.gradient(z, x), tape.gradient(y, x), tape.jacobian(y, x), tape.gradient(w, x, None, "zero")
+
+    expected = [[2.0, 4.0], [1.0, 5.0], [[1.0, 4.0], [0.0, 1.0]], [0.0, 0.0]]
+    a = np.array([1.0, 2.0])
+    assert [g.tolist() for g in jd.compile(f)(a)] == expected
+    assert [g.tolist() for g in f(jd.constant(a))] == expected
+
+
+def test_a_tape_in_a_compiled_function_entered_again_goes_on() -> None:
+    def f(x):
+        tape = jd.GradientTape(persistent=True)
+        with tape:
+            tape.watch(x)
+            y = x * x
+        between = y * y
+        with tape:
+            z = y * x + between
+        after = z * x
+        return tape.gradient(z, x), tape.gradient(after, x, unconnected_gradients="zero")
+
+    for found in (jd.compile(f)(3.0), f(jd.constant(3.0))):
+        assert [float(g) for g in found] == [27.0, 0.0]
+
+
+def test_what_a_tape_watches_changes_after_it_only() -> None:
+    @jd.compile
+    def changes(x):
+        with jd.GradientTape() as tape:
+            tape.watch(x)
+            x[0] = 5.0
+        return tape.gradient(x, x)
+
+    with pytest.raises(TypeError, match=r"cannot be changed in place: a tape watches it.*\n.*\n  hint: copy it first"):
+        changes(np.ones(2))
+
+    @jd.compile
+    def descends(w):
+        w = w.copy()
+        for _ in range(3):
+            with jd.GradientTape() as tape:
+                tape.watch(w)
+                loss = np.sum((w - 1.0) ** 2)
+            w -= 0.25 * tape.gradient(loss, w)
+        return w
+
+    assert descends(np.array([9.0, 1.0])).tolist() == [2.0, 1.0]
