@@ -23,7 +23,7 @@ def _optimised(fn: Any, *args: Any) -> Any:
     return lambda *args: ad.evaluate(block, [*args, *block.captured])
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(40))
 def test_random_programs_have_the_gradient_of_the_tape(seed):
     f, args = random_program(seed), _arguments(seed)
     found = _optimised(gradient_of(lambda s, a: [f(s, a)]), *args)(*args)
@@ -31,7 +31,7 @@ def test_random_programs_have_the_gradient_of_the_tape(seed):
         np.testing.assert_allclose(g, want, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("seed", range(100, 112))
+@pytest.mark.parametrize("seed", range(100, 108))
 def test_random_programs_have_the_numerical_gradient(seed):
     f, args = random_program(seed), _arguments(seed)
     found = _optimised(gradient_of(lambda s, a: [f(s, a)]), *args)(*args)
@@ -39,14 +39,14 @@ def test_random_programs_have_the_numerical_gradient(seed):
         np.testing.assert_allclose(g, numerical(lambda s, a: [f(s, a)], args, k), rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("seed", range(200, 206))
+@pytest.mark.parametrize("seed", range(200, 203))
 def test_random_programs_run_natively(seed):
     f, args = random_program(seed), _arguments(seed)
     for g, want in zip(jd.grad(jd.compile(f), (0, 1))(*args), jd.grad(f, (0, 1))(*args), strict=True):
         np.testing.assert_allclose(g, want, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("seed", range(300, 310))
+@pytest.mark.parametrize("seed", range(300, 306))
 def test_second_derivatives_of_random_programs_are_differences_of_first_ones(seed):
     f, args = random_program(seed), _arguments(seed)
     ds, da = _arguments(seed + 1)
