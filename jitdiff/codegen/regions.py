@@ -179,8 +179,7 @@ def _while(program: Program, node: While, scope: tuple[Stmt, ...], emit_block: E
     head.body += emit_block(program, program.plans[node.cond], {}, inside)
     verdict = normal(f"if not ({program.text_of(node.cond.results[0])}): pass").split(":")[0]
     head.body.append(Stmt(f"{verdict}:", node.loc, [Stmt("break", pinned=True)], pinned=True))
-    for history, stacked in zip(histories, node.stacked, strict=True):
-        head.body.append(_grow(program, history, stacked, count))
+    head.body += [_grow(history, count) for history in histories]
     head.body += emit_block(program, loop.plan, loop.slots, inside)
     head.body += loop.finish()
     if records:
@@ -191,7 +190,7 @@ def _while(program: Program, node: While, scope: tuple[Stmt, ...], emit_block: E
     for history, stacked in zip(histories, node.stacked, strict=True):
         name = program.names(stacked, "rows")
         program.places[stacked] = Place(name, stacked.type)
-        stmts.append(Stmt(f"{name} = {history}[:{count}]", node.loc))
+        stmts.append(Stmt(f"{name} = leading({history}, {count})", node.loc))
     return stmts
 
 
@@ -199,11 +198,6 @@ def _empty(name: str, shape: Sequence[object], type: ArrayType) -> str:
     return f"{name} = np.empty({shape_text(shape)}, {dtype_text(type.dtype)})"
 
 
-def _grow(program: Program, history: str, stacked: Value, count: str) -> Stmt:
-    larger = program.names.fresh(f"{history}_larger")
-    body = [
-        Stmt(_empty(larger, (f"2 * {count}", *stacked.shape[1:]), stacked.type)),
-        Stmt(f"{larger}[:{count}] = {history}"),
-        Stmt(f"{history} = {larger}"),
-    ]
-    return Stmt(f"if {count} == {history}.shape[0]:", None, body)
+def _grow(history: str, count: str) -> Stmt:
+    # The functions that text calls are compiled once for each type; slices and copies would be for each history.
+    return Stmt(f"if {count} == {history}.shape[0]:", None, [Stmt(f"{history} = enlarged({history}, {count})")])

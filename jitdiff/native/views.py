@@ -53,6 +53,11 @@ def seen_as(x: Any, shape: Any) -> Any:
     return x.reshape(shape)
 
 
+def leading(x: Any, count: Any) -> Any:
+    """Return the first `count` rows of a C-contiguous array, unchecked."""
+    return x[:count]
+
+
 @typed(buffer)
 def _type_buffer(context: Any) -> Any:
     def typer(ws: Any, start: Any, dtype: Any, shape: Any) -> Any:
@@ -94,6 +99,22 @@ def _type_seen_as(context: Any) -> Any:
 def _lower_seen_as(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     parent = make_array(signature.args[0])(context, builder, args[0])
     sizes = _sizes(context, builder, signature.args[1], args[1])
+    return _over(context, builder, signature.return_type, parent, parent.data, sizes)
+
+
+@typed(leading)
+def _type_leading(context: Any) -> Any:
+    def typer(x: Any, count: Any) -> Any:
+        return x if isinstance(x, types.Array) and x.layout == "C" else None
+
+    return typer
+
+
+@lowered(leading, types.Array, types.Integer)
+def _lower_leading(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    parent = make_array(signature.args[0])(context, builder, args[0])
+    count = context.cast(builder, args[1], signature.args[1], types.intp)
+    sizes = [count, *unpack_tuple(builder, parent.shape, signature.args[0].ndim)[1:]]
     return _over(context, builder, signature.return_type, parent, parent.data, sizes)
 
 

@@ -37,6 +37,7 @@ from jitdiff.native.runtime.elementwise import (
     tan,
     tanh,
 )
+from jitdiff.native.runtime.histories import enlarged
 from jitdiff.native.runtime.indices import check_index
 from jitdiff.native.runtime.interrupts import interruptible
 from jitdiff.native.runtime.linalg import (
@@ -52,7 +53,7 @@ from jitdiff.native.runtime.products import dot, matmul
 from jitdiff.native.runtime.scans import argmax, argmin, cumprod, cumsum, recurrence
 from jitdiff.native.runtime.special import digamma, gammaln, polygamma
 from jitdiff.native.signals import NotMine, WorkspaceTooSmall
-from jitdiff.native.views import buffer, seen_as
+from jitdiff.native.views import buffer, leading, seen_as
 
 __all__ = [
     "LinAlgError",
@@ -79,6 +80,7 @@ __all__ = [
     "det",
     "digamma",
     "dot",
+    "enlarged",
     "erf",
     "erfc",
     "exp",
@@ -92,6 +94,7 @@ __all__ = [
     "inv",
     "isfinite",
     "isnan",
+    "leading",
     "log",
     "log1p",
     "log2",
