@@ -149,9 +149,9 @@ def walk(
         Does the same for a node that is a branch or a loop; only the IR has those.
     """
     for node in nodes:
-        if hasattr(node, "op"):
+        if region is None or hasattr(node, "op"):
             apply_rule(node, cotangents, read)
-        elif region is not None:
+        else:
             region(node, cotangents)
 
 
