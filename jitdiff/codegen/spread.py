@@ -12,7 +12,7 @@ from math import prod
 from jitdiff.codegen.elements import emission_of, site_of
 from jitdiff.codegen.program import blocks_within
 from jitdiff.ir import Apply, Block, For, If, Shape, Value, While, blocks_of, outs_of
-from jitdiff.ops.emission import Call, Index, Writes
+from jitdiff.ops.emission import Call, Element, Index, Writes
 
 _ELEMENTS = 16
 """Largest array that is kept in scalars."""
@@ -100,8 +100,20 @@ def _consistent(spread: frozenset[Value], block: Block) -> frozenset[Value]:
     totals = [
         (n.out, n.args) for b in blocks_within(block) for n in b.nodes if isinstance(n, Apply) and not n.out.shape
     ]
+    tied = set().union(*groups)
+    # A change of layout of what is in memory is an index into that.
+    moved = [
+        n
+        for b in blocks_within(block)
+        for n in b.nodes
+        if isinstance(n, Apply)
+        and n.out.shape
+        and n.out not in tied
+        and isinstance(e := emission_of(n), Element)
+        and e.moves
+    ]
     while True:
-        lost: set[Value] = set()
+        lost: set[Value] = {n.out for n in moved if n.out in spread and spread.isdisjoint(n.args)}
         lost.update(*(g for g in groups if not g <= spread and g & spread))
         # A total is written out only over scalars.
         lost.update(out for out, args in totals if out in spread and spread.isdisjoint(args))
