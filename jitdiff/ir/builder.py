@@ -130,6 +130,15 @@ class Builder:
             builder = builder.parent
         return False
 
+    def is_within(self, other: Builder | None) -> bool:
+        """Whether this is `other`, or builds a block inside it."""
+        builder: Builder | None = self
+        while builder is not None:
+            if builder is other:
+                return True
+            builder = builder.parent
+        return False
+
     def sees_atom(self, atom: Atom) -> bool:
         """Whether `atom` can be read here."""
         return not isinstance(atom, Value) or self.sees(atom)

@@ -6,9 +6,9 @@ view is the operation that reads it from its base; its entry in the table says h
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -89,6 +89,85 @@ class View:
         self.base.rebind(self.op.write_back(self.xs, new, **self.attrs))
 
 
+@dataclass(slots=True)
+class Unclear:
+    """In place of a `View`, for an array that may be another or part of it, depending on the way that control took.
+
+    It can be read until one of those is changed, and not be changed itself.
+
+    Attributes
+    ----------
+    bases : sequence of Tracer
+        What it may share elements with.
+    versions : list of int
+        Their versions when it was made.
+    why : str
+        What it depends on.
+    """
+
+    bases: Sequence[Tracer]
+    versions: list[int]
+    why: str
+
+    @property
+    def base(self) -> Tracer:
+        """One of the arrays that it may be."""
+        return self.bases[0]
+
+    @property
+    def root(self) -> Tracer:
+        """The same."""
+        return self.bases[0]
+
+    def refresh(self, tracer: Tracer) -> None:
+        """Raise `TracingError` if the tracer may hold something else by now."""
+        if self.versions != [base.version for base in self.bases]:
+            self._refuse(f"a {tracer._atom and tracer._atom.type} is read after another array was changed in place")
+
+    def numbers(self) -> None:
+        """Return None: it is traced."""
+
+    def write(self, tracer: Tracer, new: Any) -> None:
+        """Raise `TracingError`."""
+        self._refuse(f"a {tracer.type} is changed in place")
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise TracingError(f"{what}, and {self.why}", where=describe(caller()), hint="copy it: y = x.copy()")
+
+
+def shared(tracers: Sequence[Any]) -> list[Any]:
+    """Return the arrays that tracers are, or are views of, among those that have elements to share."""
+    found: list[Any] = []
+    for tracer in tracers:
+        if tracer.shape:
+            found += (
+                tracer.view.bases if isinstance(tracer.view, Unclear) else [tracer.view.root if tracer.view else tracer]
+            )
+    return found
+
+
+def tie(results: Sequence[tuple[Any, Sequence[Any]]], outer: Callable[[Any], bool], why: str) -> None:
+    """Let results of a branch or loop be unclear that share elements with arrays around it, or with each other.
+
+    Parameters
+    ----------
+    results : sequence of (Tracer, sequence of Tracer)
+        What a variable holds afterwards, and the arrays that it was, or was a view of, inside.
+    outer : callable
+        Whether one of those comes from around the branch or loop.
+    why : str
+        What it depends on, for messages.
+    """
+    first: dict[int, Any] = {}
+    for result, roots in results:
+        bases = [root for root in roots if outer(root)]
+        bases += [first[id(root)] for root in roots if id(root) in first]
+        if bases and result.shape:
+            result.view = Unclear(bases, [base.version for base in bases], why)
+        for root in roots:
+            first.setdefault(id(root), result)
+
+
 def view_of(op: Op, xs: tuple[Any, ...], attrs: dict[str, Any], result: Any) -> Any:
     """Let `result`, of `op` on `xs`, be the view of its first operand that it is in NumPy, if it is one."""
     if op.write_back is None or not isinstance(result, Handle):
@@ -120,6 +199,8 @@ def is_contiguous(tracer: Tracer) -> bool:
     view = tracer.view
     if view is None:
         return True
+    if isinstance(view, Unclear):
+        return False
     if view.op.name == "reshape":
         return view.sure and is_contiguous(view.base)
     ranges = view.attrs.get("ranges") or view.attrs.get("selection")

@@ -11,7 +11,7 @@ from jitdiff.errors import ArgumentTypeError, TracingError
 from jitdiff.ir import ArrayType, Atom, Const, Dim, Value
 from jitdiff.ir.builder import Builder, current_builder
 from jitdiff.ir.location import caller, describe
-from jitdiff.ops.alias import View, view_of
+from jitdiff.ops.alias import Unclear, View, view_of
 from jitdiff.ops.methods import ArrayMethods
 from jitdiff.ops.table import OPS, Handle, Op
 
@@ -29,7 +29,7 @@ class Tracer(ArrayMethods):
     home : Builder or None
         The builder that was current when the array came to be; a block inside it that changes the array gives the
         change out as a result.
-    view : View or None
+    view : View, Unclear or None
         What it is a view of.
     version : int
         Counts the changes.
@@ -45,7 +45,7 @@ class Tracer(ArrayMethods):
         self._numbers = numbers
         self._retired = ""
         self.home = current_builder()
-        self.view: View | None = None
+        self.view: View | Unclear | None = None
         self.version = 0
         self.fixed = ""
 

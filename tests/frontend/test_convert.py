@@ -741,6 +741,39 @@ def other_name_of_a_swapped_array(x):
     return np.sum(original)
 
 
+def row_of_a_branch(x):
+    a = np.outer(x, x)
+    if x[0] > 0:
+        row = a[0]
+    else:
+        row = a[1]
+    row[0] = 5.0
+    return np.sum(a)
+
+
+def row_of_a_branch_read_later(x):
+    a = np.outer(x, x)
+    row = a[0] if x[0] > 0 else a[1]
+    a[:] = 0.0
+    return np.sum(row)
+
+
+def row_left_by_a_loop(x):
+    a = np.outer(x, x)
+    for i in jd.range(12):
+        row = a[i]
+    row += 1.0
+    return np.sum(a)
+
+
+def two_names_left_by_a_loop(x):
+    for i in jd.range(12):
+        y = x * i
+        z = y
+    z[0] = 1.0
+    return np.sum(y)
+
+
 def none_then_array(x):
     best = None
     for i in jd.range(12):
@@ -765,6 +798,10 @@ def none_then_array(x):
         (list_is_read_while_it_grows, (X,), r"reads a list that it appends to", 2),
         (row_view_is_rebound, (X,), r"rebinds a variable that is a view", 3),
         (other_name_of_a_swapped_array, (X,), r"is read after it was changed in place under another name", 6),
+        (row_of_a_branch, (X,), r"is changed in place, and whether it shares elements", 6),
+        (row_of_a_branch_read_later, (X,), r"is read after another array was changed in place", 4),
+        (row_left_by_a_loop, (X,), r"is changed in place, and whether it shares elements", 4),
+        (two_names_left_by_a_loop, (X,), r"is changed in place, and whether it shares elements", 4),
         (none_then_array, (X,), r"best changes in the loop from None to f64\[\]", 2),
     ],
     ids=lambda p: p.__name__ if callable(p) else "",

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from jitdiff.errors import ArgumentError, JitdiffError
+from jitdiff.frontend.convert.carry import Carried, Demote
 from jitdiff.frontend.convert.lists import List, extend_stacked, grown, stacking
+from jitdiff.frontend.convert.merge import Merge, outcome
 from jitdiff.frontend.convert.operators import truth, warn
 from jitdiff.frontend.convert.rows import Rows, rows_of
-from jitdiff.frontend.convert.state import Carried, Demote, Get, Merge, Names, Put, is_traced, outcome
+from jitdiff.frontend.convert.state import Get, Names, Put, is_traced
 from jitdiff.ir import Builder, NeedsConcreteSize
 from jitdiff.ir.builder import building, current_builder
 from jitdiff.ir.location import caller, describe

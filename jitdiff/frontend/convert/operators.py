@@ -11,7 +11,8 @@ import numpy as np
 
 from jitdiff.errors import TraceWarning, TracingError
 from jitdiff.frontend.convert.lists import List
-from jitdiff.frontend.convert.state import Merge, Undefined, is_traced, outcome
+from jitdiff.frontend.convert.merge import Merge, outcome
+from jitdiff.frontend.convert.state import Undefined, is_traced
 from jitdiff.ir import Apply, Builder
 from jitdiff.ir.builder import building, current_builder
 from jitdiff.ir.location import caller, describe

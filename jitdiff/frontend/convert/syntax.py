@@ -7,10 +7,11 @@ variables assigned in it, so that a branch or a loop can be run on other values.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from jitdiff.frontend.convert.jumps import FLAGS, lower
+from jitdiff.frontend.convert.names import assigned_from_inside, is_generator, names_assigned, own, parameters
 from jitdiff.frontend.convert.source import GENERATED, Definition
 
 RUN = f"{GENERATED}run"
@@ -20,10 +21,6 @@ N = TypeVar("N", bound=ast.AST)
 
 _UNTOUCHED = frozenset({"super", "locals", "globals", "vars", "dir", "eval", "exec"})
 """Functions that look at the frame that calls them."""
-
-_Comprehension = ast.ListComp | ast.GeneratorExp
-_Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-_Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
 
 
 def converted(node: Definition, owner: str) -> Definition:
@@ -83,7 +80,7 @@ class _Transformer(ast.NodeTransformer):
         body = lower(node.body, node)
         local = [n for n in dict.fromkeys(names_assigned(body)) if n not in outer]
         # Functions inside that assign a variable of this one may be called in any block.
-        self.shared = [n for n in dict.fromkeys(_assigned_from_inside(body)) if n in local or n in _params(node)]
+        self.shared = [n for n in dict.fromkeys(assigned_from_inside(body)) if n in local or n in parameters(node)]
         node.body = self.block(body)
         if local:
             # What only blocks assign is still a variable of the function.
@@ -343,54 +340,6 @@ class _Transformer(ast.NodeTransformer):
 
 
 _GATHERING = frozenset({"sum", "list", "tuple", "min", "max"})
-
-
-def own(stmts: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    """Yield the nodes under statements that belong to the same function."""
-    for node in stmts:
-        yield node
-        if not isinstance(node, _Scope):
-            yield from own(ast.iter_child_nodes(node))
-
-
-def is_generator(node: ast.FunctionDef) -> bool:
-    """Whether a function yields."""
-    return any(isinstance(child, ast.Yield | ast.YieldFrom) for child in own(node.body))
-
-
-def names_assigned(stmts: Iterable[ast.AST]) -> Iterator[str]:
-    """Yield the variables that statements assign in their own function."""
-    for node in stmts:
-        match node:
-            case ast.Name(name, ast.Store() | ast.Del()):
-                yield name
-            case ast.FunctionDef(name) | ast.AsyncFunctionDef(name) | ast.ClassDef(name):
-                yield name
-                continue
-            case ast.Import(names) | ast.ImportFrom(names=names):
-                yield from (alias.asname or alias.name.split(".")[0] for alias in names)
-            case ast.MatchAs(name=name) | ast.MatchStar(name=name) | ast.MatchMapping(rest=name) if name:
-                yield name
-            case ast.Lambda():
-                continue
-            case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
-                yield from (n.target.id for n in ast.walk(node) if isinstance(n, ast.NamedExpr))
-                continue
-        yield from names_assigned(ast.iter_child_nodes(node))
-
-
-def _assigned_from_inside(stmts: Iterable[ast.stmt]) -> Iterator[str]:
-    """Yield the variables that functions defined in statements declare to be those of the function around them."""
-    for stmt in stmts:
-        for node in ast.walk(stmt):
-            if isinstance(node, ast.FunctionDef):
-                for child in own(node.body):
-                    if isinstance(child, ast.Nonlocal):
-                        yield from child.names
-
-
-def _params(node: ast.FunctionDef) -> set[str]:
-    return {a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)}
 
 
 def _keeps(node: ast.AST) -> bool:

@@ -1,0 +1,244 @@
+"""The variables of a loop: what an iteration hands on to the next, and what they hold afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from optree import PyTreeSpec
+
+from jitdiff.errors import TracingError
+from jitdiff.frontend.convert.state import Get, Names, Put, Undefined, is_internal, is_number, same, shown
+from jitdiff.frontend.trees import flatten, unflatten
+from jitdiff.ir import ArrayType, Block, free_values, type_of
+from jitdiff.ir.location import caller, describe
+from jitdiff.ops import Handle, Tracer
+from jitdiff.ops.alias import shared, tie
+from jitdiff.ops.tracer import builder_now
+
+
+class Demote(Exception):
+    """A variable is not carried by a loop after all: what it holds at the start of an iteration is not read."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class Carried:
+    """The variables of a loop: which of them its iterations hand on, and what they hold after it.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The variables that the body assigns.
+    before : list
+        What they hold before the loop.
+    demoted : set of str
+        Those of them that are known not to be read before they are assigned.
+
+    Notes
+    -----
+    In the body each carried leaf is a cell of its own. A variable that still holds its cell at the end of an iteration
+    was changed in place, and so is the array that it held before the loop. One that holds another array then was bound
+    anew; if its cell was changed as well, the array from before the loop is not to be read any more.
+    """
+
+    def __init__(self, names: Names, before: list[Any], demoted: set[str]) -> None:
+        self.names = names
+        self.before = before
+        self.init: list[Any] = []
+        self.slots: list[list[int] | None] = []
+        self.specs: list[PyTreeSpec] = []
+        by_identity: dict[int, int] = {}
+        for name, value in zip(names, before, strict=True):
+            leaves, spec = flatten(value)
+            self.specs.append(spec)
+            if name in demoted or not leaves or not all(map(is_number, leaves)):
+                self.slots.append(None)
+                continue
+            found = []
+            for leaf in leaves:
+                shared = isinstance(leaf, Tracer) and bool(leaf.shape)
+                if shared and id(leaf) in by_identity:
+                    found.append(by_identity[id(leaf)])
+                    continue
+                found.append(len(self.init))
+                if shared:
+                    by_identity[id(leaf)] = len(self.init)
+                self.init.append(leaf)
+            self.slots.append(found)
+        self.demoted = demoted
+        self.cells: list[Tracer] = []
+        self.versions: list[int] = []
+        self.kept: list[bool] = []
+        self.lasts: list[Any] = []
+        self.ends: list[Any] = []
+        self.roots: list[list[Tracer]] = []
+        self.following: list[list[Tracer]] = []
+
+    def enter(self, put: Put, params: Sequence[Tracer]) -> None:
+        """Let the variables hold the parameters of an iteration."""
+        self.cells = list(params)
+        self.versions = [p.version for p in params]
+        values: list[Any] = []
+        for name, value, slots, spec in zip(self.names, self.before, self.slots, self.specs, strict=True):
+            if slots is not None:
+                values.append(unflatten(spec, [params[s] for s in slots]))
+            elif name in self.demoted:
+                values.append(Undefined(f"{name} is read in the loop before it is assigned there"))
+            else:
+                values.append(value)
+        put(values)
+
+    def leave(self, get: Get) -> list[Any]:
+        """Return what an iteration hands on."""
+        following: list[Any] = list(self.cells)
+        given: list[list[Any]] = [[] for _ in self.cells]
+        self.lasts, self.ends, self.roots = [], [], []
+        for k, (name, value) in enumerate(zip(self.names, get(), strict=True)):
+            slots = self.slots[k]
+            if slots is None:
+                self.ends.append(self._left(k, name, value))
+                continue
+            leaves, spec = flatten(value)
+            fits = spec == self.specs[k] and all(map(is_number, leaves))
+            if not fits or not all(_fits(self.cells[s].type, type_of(x)) for s, x in zip(slots, leaves, strict=True)):
+                if not any(self._is_read(s) for s in slots):
+                    raise Demote(name)
+                raise TracingError(
+                    f"{name} changes in the loop from {shown(self.before[k])} to {shown(value)}",
+                    where=describe(caller()),
+                    hint="give it that shape and dtype before the loop",
+                )
+            self.ends.append(None)
+            for s, x in zip(slots, leaves, strict=True):
+                given[s].append(x)
+        for s, xs in enumerate(given):
+            if any(x is not xs[0] for x in xs):
+                raise TracingError(
+                    "two variables are one array before the loop, and two different ones after an iteration",
+                    where=describe(caller()),
+                    hint="copy one of them before the loop",
+                )
+            if xs:
+                following[s] = xs[0]
+        self._check_aliases(following)
+        self.following = [shared([x]) if isinstance(x, Tracer) else [] for x in following]
+        return following
+
+    def _check_aliases(self, following: list[Any]) -> None:
+        changed = [cell.version != v for cell, v in zip(self.cells, self.versions, strict=True)]
+        self.kept = [x is cell for x, cell in zip(following, self.cells, strict=True)]
+        moved = [
+            s
+            for s, kept in enumerate(self.kept)
+            if not kept and isinstance(self.init[s], Tracer) and self.cells[s].shape
+        ]
+        builder = builder_now()
+        for s, cell in enumerate(self.cells):
+            first = self.init[s]
+            if isinstance(first, Tracer) and first.view is not None:
+                base_changed = id(first.view.root) in builder.changes
+                if changed[s] or (base_changed and self._is_read(s)):
+                    raise TracingError(
+                        f"a loop rebinds a variable that is a view ({cell.type}) of an array changed in it",
+                        where=describe(caller()),
+                        hint="copy the view before the loop",
+                    )
+        if any(changed[s] for s in moved):
+            others = [x for x in following if isinstance(x, Tracer) and x.shape]
+            doubled = len({id(x) for x in others}) < len(others)
+            foreign = any(
+                x.home is not builder for x in (following[s] for s in moved) if isinstance(x, Tracer) and x.shape
+            )
+            if doubled or foreign:
+                raise TracingError(
+                    "a variable is bound to an array that has another name, and changed in place in the next iteration",
+                    where=describe(caller()),
+                    hint="copy the array: y = x.copy()",
+                )
+        self.stale = moved if any(changed[s] for s in moved) else []
+        self.changed = changed
+
+    def _left(self, k: int, name: str, value: Any) -> Any:
+        """Return what a variable that is not carried holds after the loop: a number of lasts and a structure, or it."""
+        before = self.before[k]
+        if value is before:
+            return before
+        leaves, spec = flatten(value)
+        if not all(map(is_number, leaves)):
+            if not isinstance(before, Undefined) and name not in self.demoted and not same(before, value):
+                raise _changes(name, before, value)
+            return Undefined(f"{name} is {shown(value)} from inside the loop") if _has_tracer(leaves) else value
+        if not isinstance(before, Undefined) and name not in self.demoted:
+            raise _changes(name, before, value)
+        first = len(self.lasts)
+        self.lasts += leaves
+        self.roots += [shared([x]) if isinstance(x, Tracer) else [] for x in leaves]
+        return _Last(first, len(leaves), spec)
+
+    def _is_read(self, s: int) -> bool:
+        atom = self.cells[s]._atom
+        nodes = builder_now().block.nodes
+        return atom in set(free_values(Block((), nodes, ())))
+
+    def finish(self, outs: Sequence[Tracer], lasts: Sequence[Any], surely: bool) -> list[Any]:
+        """Return what the variables hold after the loop; `surely` says that it runs at least once."""
+        for s, (first, out) in enumerate(zip(self.init, outs, strict=True)):
+            if isinstance(first, Tracer) and first.shape:
+                if self.kept[s]:
+                    if self.changed[s]:
+                        first.rebind(out)
+                elif s in self.stale:
+                    first.retire("it was changed in place under another name in a loop that binds names anew")
+        held = [
+            first if self.kept[s] and isinstance(first, Tracer) and first.shape else out
+            for s, (first, out) in enumerate(zip(self.init, outs, strict=True))
+        ]
+        builder = builder_now()
+        anew = [(out, at) for out, at, kept in zip(held, self.following, self.kept, strict=True) if not kept]
+        left = list(zip(lasts, self.roots, strict=True))
+        why = "whether it shares elements with that depends on the iterations of a loop"
+        tie([*anew, *left], lambda root: builder.is_within(root.home), why)
+        values: list[Any] = []
+        for name, slots, spec, end in zip(self.names, self.slots, self.specs, self.ends, strict=True):
+            if slots is not None:
+                values.append(unflatten(spec, [held[s] for s in slots]))
+            elif not isinstance(end, _Last):
+                values.append(end)
+            elif not surely and not is_internal(name):
+                values.append(Undefined(f"{name} has no value if the loop does not run at all"))
+            else:
+                values.append(unflatten(end.spec, lasts[end.first : end.first + end.count]))
+        return values
+
+
+@dataclass(frozen=True, slots=True)
+class _Last:
+    """A variable's part of the lasts of a loop."""
+
+    first: int
+    count: int
+    spec: PyTreeSpec
+
+
+def _changes(name: str, before: Any, value: Any) -> TracingError:
+    return TracingError(
+        f"{name} changes in the loop from {shown(before)} to {shown(value)}",
+        where=describe(caller()),
+        hint="give it a value of that kind before the loop",
+    )
+
+
+def _fits(have: ArrayType, want: ArrayType) -> bool:
+    if have.shape != want.shape:
+        return False
+    if have.weak or want.weak:
+        return (have.dtype.kind == "b") == (want.dtype.kind == "b")
+    return have.dtype == want.dtype
+
+
+def _has_tracer(leaves: Sequence[Any]) -> bool:
+    return any(isinstance(x, Handle) for x in leaves)
