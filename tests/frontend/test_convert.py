@@ -463,6 +463,26 @@ def test_long_ranges_roll_and_short_ones_unroll():
     assert For not in nodes(jd.compile(total(3)), X)
 
 
+def test_short_loops_with_long_bodies_roll():
+    def f(x):
+        s = x
+        for _ in range(4):
+            s = np.sin(s) * x + np.cos(s) - s**3 + np.exp(-s) * np.tanh(x) + np.sqrt(np.abs(s)) / (1 + s * s)
+            s = (
+                np.log1p(np.exp(s))
+                + np.sin(s) * x
+                + np.cos(s)
+                - s**3
+                + np.exp(-s) * np.tanh(x)
+                + np.abs(s) / (1 + s * s)
+            )
+            s = s + np.arctan(s) * x + np.cos(s) - s**3 + np.exp(-s) * np.tanh(x) + np.abs(s) / (1 + s * s)
+            s = s * np.tanh(s)
+        return s
+
+    assert For in nodes(jd.compile(f), 0.3)
+
+
 def test_jd_range_always_rolls():
     @jd.compile
     def f(x):

@@ -16,7 +16,7 @@ from jitdiff.frontend.convert.merge import Merge, outcome
 from jitdiff.frontend.convert.operators import truth, warn
 from jitdiff.frontend.convert.rows import Rows, rows_of
 from jitdiff.frontend.convert.state import Get, Names, Put, is_traced
-from jitdiff.ir import Builder, NeedsConcreteSize
+from jitdiff.ir import Builder, NeedsConcreteSize, blocks_of
 from jitdiff.ir.builder import building, current_builder
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import control, segments
@@ -27,6 +27,9 @@ Body = Callable[[Any], None]
 
 UNROLLED_TRIPS = 8
 """Loops over known ranges of so many iterations are unrolled, nested ones together up to four times as many."""
+
+UNROLLED_NODES = 160
+"""Loops of more operations than this are not unrolled if they can be loops of the program."""
 
 ROLLABLE_TRIPS = 2_000
 """Known ranges of more iterations than this are never unrolled."""
@@ -75,15 +78,32 @@ def while_(test: Run, body: Run, get: Get, put: Put, names: Names) -> None:
 
 def _becomes_traced(test: Run, body: Run, get: Get, put: Put) -> bool:
     """Say whether the condition of a loop depends on traced values after its first iteration, which is undone."""
+    with _tried(get, put):
+        body()
+        return is_traced(test())
+    return False
+
+
+def _length(rows: Rows, body: Body, get: Get, put: Put) -> int:
+    """Return how many operations an iteration takes, by tracing one that is undone."""
+    with _tried(get, put) as trial:
+        body(rows.item(0))
+        return sum(1 + sum(len(inner.nodes) for inner in blocks_of(node)) for node in trial.block.nodes)
+    return 0
+
+
+@contextmanager
+def _tried(get: Get, put: Put) -> Iterator[Builder]:
+    """Trace what is done inside into a block of its own, and undo it; errors end it silently."""
     before = get()
     trial = Builder((), parent=builder_now())
     try:
         with building(trial):
             stacking()
-            body()
-            return is_traced(test())
+            yield trial
     except (JitdiffError, TypeError, ValueError, LookupError, ArithmeticError):
-        return False
+        # What is wrong shows when it is run in earnest.
+        pass
     finally:
         for cell, state in trial.changes.values():
             cell.state = state
@@ -98,11 +118,8 @@ def for_(iterable: Any, body: Body, test: Run | None, get: Get, put: Put, names:
         return
     size = rows.size
     known = isinstance(size, int | np.integer)
-    if (
-        known
-        and not rows.rolled
-        and (size == 0 or size * _unrolled() <= UNROLLED_TRIPS * (4 if _unrolled() > 1 else 1))
-    ):
+    short = known and not rows.rolled and size * _unrolled() <= UNROLLED_TRIPS * (4 if _unrolled() > 1 else 1)
+    if known and not rows.rolled and (size == 0 or (short and size * _length(rows, body, get, put) <= UNROLLED_NODES)):
         _unroll(rows, int(size), body, test, get, put, names)
         return
     if not known or rows.rolled or size > ROLLABLE_TRIPS:
