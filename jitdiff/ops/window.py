@@ -70,6 +70,10 @@ def _window(x: Tracer, axis: int, part: slice) -> Tracer:
     first, last = _sum(builder, lift(start)), _sum(builder, lift(stop))
     length = {v: c for v in {*first, *last} if (c := last.get(v, 0) - first.get(v, 0))}
     if part.step not in (None, 1) or set(length) - {None}:
+        # Where the bounds are integer arguments, the function is traced again with their numbers.
+        for bound in (start, stop):
+            if isinstance(bound, Tracer):
+                builder.root.refused = bound.atom
         raise TracingError(
             "a slice between traced positions whose length is not known while tracing",
             where=describe(caller()),

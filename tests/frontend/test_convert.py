@@ -861,3 +861,20 @@ def test_the_callers_lines_stand_in_the_ir():
     compiled = jd.compile(if_elif_else)
     compiled(X)
     assert f"test_convert.py:{lines_of(if_elif_else) + 4}" in str(compiled.ir)
+
+
+def test_bound_of_a_slice_that_is_an_argument_is_static():
+    def head(x, n):
+        return np.sum(x[:n] ** 2) + np.sum(x[n - 2 : 2 * n - 1])
+
+    x = np.arange(5.0)
+    compiled = jd.compile(head)
+    for n in (2, 3):
+        assert compiled(x, n) == head(x, n)
+        np.testing.assert_array_equal(jd.grad(compiled)(x, n), 2 * x * (np.arange(5) < n) + _ones(n - 2, 2 * n - 1))
+
+
+def _ones(start, stop):
+    y = np.zeros(5)
+    y[start:stop] = 1.0
+    return y
