@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NoReturn
 
 import numpy as np
+import optree
 
 from jitdiff.errors import ArgumentTypeError, TracingError
 from jitdiff.ir import ArrayType, Atom, Const, Dim, Value
@@ -13,7 +14,7 @@ from jitdiff.ir.builder import Builder, current_builder
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops.alias import Unclear, View, view_of
 from jitdiff.ops.methods import ArrayMethods
-from jitdiff.ops.table import OPS, Handle, Op
+from jitdiff.ops.table import FUNCTIONS, OPS, Handle, Op
 
 
 class Tracer(ArrayMethods):
@@ -124,6 +125,17 @@ class Tracer(ArrayMethods):
     def state(self, state: tuple[Any, Any, str]) -> None:
         self._atom, self._numbers, self._retired = state
         self.version += 1
+
+    def __array_function__(self, func: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
+        if func not in FUNCTIONS:
+            # What has no rule can still be computed from numbers.
+            leaves, spec = optree.tree_flatten((args, kwargs))  # type: ignore[arg-type, var-annotated]
+            known = _numbers_of(leaves)
+            if known is not None:
+                given, options = optree.tree_unflatten(spec, known)
+                result = func(*given, **options)
+                return tuple(map(holding, result)) if isinstance(result, tuple) else holding(result)
+        return super().__array_function__(func, types, args, kwargs)
 
     def __getitem__(self, key: Any) -> Any:
         from jitdiff.ops.window import windowed

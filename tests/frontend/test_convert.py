@@ -294,6 +294,16 @@ def masked(x):
     return np.sum(y * x)
 
 
+def known_numbers(x):
+    nodes = np.linspace(0.0, 1.0, 12)
+    s = 0.0
+    for q in np.array([0.11, 0.52, 0.93]):
+        k = np.searchsorted(nodes, q) - 1
+        t = (q - nodes[k]) / (nodes[k + 1] - nodes[k])
+        s += (1 - t) * x[k] + t * x[k + 1]
+    return s
+
+
 def conversions(x):
     s = 0.0
     for i in range(len(x)):
