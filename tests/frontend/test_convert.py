@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -301,6 +302,24 @@ def known_numbers(x):
         k = np.searchsorted(nodes, q) - 1
         t = (q - nodes[k]) / (nodes[k + 1] - nodes[k])
         s += (1 - t) * x[k] + t * x[k + 1]
+    return s
+
+
+def queues(x):
+    queue = deque(range(12))
+    items = [0, 1, 2]
+    weights = iter([1.0, 2.0, 3.0] * 4)
+    s = 0.0
+    while queue:
+        s += x[queue.popleft()] * next(weights)
+    while len(items) > 0:
+        s += x[items.pop()]
+    memory = {}
+    for i in range(12):
+        memory[i] = x[i] ** 2
+        found = {"square": memory[i]}
+        found["twice"] = 2.0
+        s += found["square"] * found["twice"]
     return s
 
 
@@ -657,6 +676,26 @@ def test_print_and_assert_tell_that_they_run_once(capsys):
     assert "print runs once" in str(caught[1].message)
     assert caught[0].filename == __file__
     assert "traced" in capsys.readouterr().out
+
+
+def test_random_numbers_are_told_of():
+    rng = np.random.default_rng(0)
+
+    @jd.compile
+    def noisy(x):
+        return x + rng.normal()
+
+    with pytest.warns(TraceWarning, match="drawn once"):
+        noisy(1.0)
+
+    @jd.compile
+    def walk(x):
+        for _ in jd.range(20):
+            x = x + rng.normal()
+        return x
+
+    with pytest.raises(TracingError, match="the same ones every time"):
+        walk(1.0)
 
 
 def test_static_asserts_are_checked():

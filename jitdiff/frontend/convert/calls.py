@@ -11,15 +11,17 @@ import functools
 import inspect
 import math
 import sys
+from collections import deque
 from collections.abc import Callable
 from types import BuiltinFunctionType, BuiltinMethodType, CodeType, FunctionType, MethodType
 from typing import Any
 
 import numpy as np
 
+from jitdiff.errors import TracingError
 from jitdiff.frontend.convert import support
 from jitdiff.frontend.convert.lists import List
-from jitdiff.frontend.convert.operators import born, truth, warn
+from jitdiff.frontend.convert.operators import born, check_own, truth, warn
 from jitdiff.frontend.convert.rows import enumerate_, reversed_, rows_of, zip_
 from jitdiff.frontend.convert.rows import range as rolled_range
 from jitdiff.frontend.convert.source import codes_in, find, rebuild
@@ -27,6 +29,7 @@ from jitdiff.frontend.convert.state import is_traced
 from jitdiff.frontend.convert.syntax import RUN, converted
 from jitdiff.ir import Dim
 from jitdiff.ir.builder import current_builder
+from jitdiff.ir.location import caller, describe
 from jitdiff.ops import OPS, Handle, Tracer
 from jitdiff.ops.elementwise import astype
 from jitdiff.ops.methods import as_operand, called
@@ -71,6 +74,7 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     target = _converted_callable(function)
     if target is not None:
         return target(*args, **kwargs)
+    _check_once(function, args)
     args = tuple(map(_argument, args))
     kwargs = {name: _argument(value) for name, value in kwargs.items()}
     module = _module(function)
@@ -81,6 +85,35 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     if isinstance(owner, np.ndarray) or module in ("numpy", "scipy"):
         return _fresh(function(*args, **kwargs), (owner, *args, *kwargs.values()))
     return function(*args, **kwargs)
+
+
+def _check_once(function: Any, args: tuple[Any, ...]) -> None:
+    """Refuse calls that do something else each time, where they would be made once for all iterations."""
+    owner = getattr(function, "__self__", None)
+    module = getattr(function, "__module__", None) or type(owner).__module__
+    if module.startswith(("numpy.random", "random")) or isinstance(owner, np.random.Generator | np.random.RandomState):
+        builder = current_builder()
+        if builder is not None and builder.parent is not None:
+            raise TracingError(
+                "random numbers are drawn in a traced branch or loop: the same ones every time",
+                where=describe(caller()),
+                hint="draw them before, and pass them as an argument",
+            )
+        warn("random numbers are drawn once, while tracing", "draw them outside, and pass them as an argument")
+    elif isinstance(owner, list | dict | set | deque) and function.__name__ in _CHANGING:
+        check_own(owner)
+    elif function is builtins.next:
+        check_own(args[0])
+
+
+_CHANGING = frozenset(
+    {
+        "add", "append", "appendleft", "clear", "difference_update", "discard", "extend", "extendleft", "insert",
+        "intersection_update", "pop", "popitem", "popleft", "remove", "reverse", "rotate", "setdefault", "sort",
+        "symmetric_difference_update", "update",
+    }
+)  # fmt: skip
+"""Methods that change a list, dict, set or deque."""
 
 
 def _argument(x: Any) -> Any:
@@ -297,6 +330,7 @@ _SPECIAL: dict[Any, Callable[..., Any]] = {
     builtins.all: _any_all("all", np.all, "logical_and"),
     builtins.isinstance: _isinstance,
     builtins.print: _print,
+    builtins.iter: lambda *args: born(builtins.iter(*args)),
     builtins.list: _list,
     np.array: _array(np.array, copies=True),
     np.asarray: _array(np.asarray, copies=False),

@@ -132,17 +132,17 @@ def setitem(x: Any, key: Any, value: Any) -> None:
             hint="pass it as an argument, copy it first (y = np.copy(x)), and return the changed copy",
         )
     if not isinstance(x, Handle):
-        _check_own(x)
+        check_own(x)
     x[key] = value
 
 
 def setattr_(owner: Any, name: str, value: Any) -> None:
     """Run ``owner.name = value``."""
-    _check_own(owner)
+    check_own(owner)
     setattr(owner, name, value)
 
 
-def _check_own(x: Any) -> None:
+def check_own(x: Any) -> None:
     """Refuse to change a Python object from around a branch or loop of the program: it would happen only once."""
     builder = current_builder()
     if builder is None or builder.parent is None or isinstance(x, List):

@@ -284,6 +284,12 @@ class _Transformer(ast.NodeTransformer):
         found: ast.expr = self.visit(key)
         return found
 
+    def visit_Dict(self, node: ast.Dict) -> ast.expr:
+        self.generic_visit(node)
+        return _at(_call("born", node), node)
+
+    visit_Set = visit_DictComp = visit_SetComp = visit_Dict  # type: ignore[assignment]  # noqa: N815
+
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
         if _keeps(node):
             return node
