@@ -901,6 +901,12 @@ def test_without_source_there_is_no_conversion_and_the_error_says_so():
         jd.compile(namespace["f"])(1.0)
 
 
+def test_the_hint_of_a_derivative_is_not_about_sources():
+    with pytest.raises(TracingError, match="truth value") as caught:
+        jd.compile(lambda x: x * float(next(v for v in [x] if v > 0))).grad(1.0)
+    assert "source" not in str(caught.value)
+
+
 def test_a_bound_that_is_no_integer():
     with pytest.raises(ArgumentTypeError, match="must be an integer"):
         jd.compile(lambda x: sum(i for i in range(x)))(3.0)

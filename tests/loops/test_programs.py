@@ -10,8 +10,20 @@ from tests.loops.programs import PROGRAMS
 
 programs = pytest.mark.parametrize("name", PROGRAMS)
 on_tape = pytest.mark.parametrize("name", [name for name, program in PROGRAMS.items() if program.tape])
-twice = pytest.mark.parametrize("name", [name for name, program in PROGRAMS.items() if program.order > 1])
-single = pytest.mark.parametrize("name", [name for name, program in PROGRAMS.items() if program.single])
+# Each of these compiles anew: a few programs of every kind, the quick ones.
+twice = pytest.mark.parametrize(
+    "name",
+    [
+        "american_put", "bouncing_ball", "cholesky", "garch", "hmm_scaled", "jacobi_2d_slices", "kepler", "local_level",
+        "lotka_volterra_scalars", "seidel_2d", "soft_dtw", "square_root", "trisolv",
+    ],
+)  # fmt: skip
+single = pytest.mark.parametrize(
+    "name", ["cholesky", "hmm_scaled", "jacobi_2d", "local_level", "lotka_volterra_scalars", "seidel_2d", "trisolv"]
+)
+symbolic = pytest.mark.parametrize(
+    "name", ["american_put", "cholesky", "garch", "jacobi_2d", "lu", "seidel_2d", "soft_dtw", "trisolv"]
+)
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +89,14 @@ def test_arguments_keep_their_values(name, compiled):
 def test_gradient(name, compiled):
     program = PROGRAMS[name]
     args = program.make(*program.small)
+    compare_with_differences(program, args, gradients(compiled[name], program, args))
+
+
+@symbolic
+def test_other_sizes(name, compiled):
+    program = PROGRAMS[name]
+    gradients(compiled[name], program, program.make(*program.small))
+    args = program.make(*program.other)
     compare_with_differences(program, args, gradients(compiled[name], program, args))
 
 

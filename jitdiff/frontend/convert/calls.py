@@ -176,10 +176,10 @@ def convert(function: FunctionType) -> FunctionType:
 
 
 def is_convertible(function: Any) -> bool:
-    """Whether the control flow of a function can be converted: its source is at hand, and no library's."""
-    if not isinstance(function, FunctionType):
+    """Whether the control flow of a function is converted, or need not be: False where its source is not at hand."""
+    if not isinstance(function, FunctionType) or function.__code__ in _own or _is_library(function):
         return True
-    return convert(function) is not function or function.__code__ in _own
+    return convert(function) is not function
 
 
 def _convert(function: FunctionType) -> CodeType | None:

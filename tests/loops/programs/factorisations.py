@@ -129,10 +129,10 @@ def gramschmidt_args(m, n):
 
 
 PROGRAMS = [
-    Program(cholesky, cholesky_args, (9,), (12,), (40,), single=True),
-    Program(lu, lu_args, (9,), (12,), (40,), single=True),
-    Program(durbin, durbin_args, (9,), (13,), (150,), single=True),
-    Program(trisolv, trisolv_args, (9,), (12,), (100,), (0, 1), single=True),
-    Program(gramschmidt, gramschmidt_args, (10, 9), (12, 11), (40, 25), order=1, tape=False),
+    Program(cholesky, cholesky_args, (9,), (12,), (40,)),
+    Program(lu, lu_args, (9,), (12,), (40,)),
+    Program(durbin, durbin_args, (9,), (13,), (150,)),
+    Program(trisolv, trisolv_args, (9,), (12,), (100,), (0, 1)),
+    Program(gramschmidt, gramschmidt_args, (10, 9), (12, 11), (40, 25), tape=False),
     Program(gramschmidt_columns, gramschmidt_args, (10, 9), (12, 11), (40, 25), tape=False),
 ]

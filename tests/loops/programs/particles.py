@@ -70,7 +70,7 @@ def lennard_jones_args(n, steps):
 
 
 PROGRAMS = [
-    Program(gravity, gravity_args, (9, 9), (10, 12), (12, 20), (0, 1), order=1, single=True),
-    Program(gravity_slices, gravity_args, (9, 9), (10, 12), (12, 20), (0, 1), order=1, single=True),
+    Program(gravity, gravity_args, (9, 9), (10, 12), (12, 20), (0, 1)),
+    Program(gravity_slices, gravity_args, (9, 9), (10, 12), (12, 20), (0, 1)),
     Program(lennard_jones, lennard_jones_args, (9, 9), (12, 10), (30, 50)),
 ]

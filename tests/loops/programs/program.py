@@ -23,10 +23,6 @@ class Program:
         Sizes: for differences along every element, for a second specialisation, and for timing.
     by : tuple of int
         The arguments to differentiate by.
-    order : int
-        How often the loss may be differentiated in tests.
-    single : bool
-        Whether float32 leaves digits worth comparing.
     tape : bool
         Whether NumPy gives the tape a chance. It does not where values are put into what `np.zeros` or `np.array`
         made: those are arrays of plain numbers unless the function is compiled.
@@ -38,8 +34,6 @@ class Program:
     other: Size
     large: Size
     by: tuple[int, ...] = (0,)
-    order: int = 2
-    single: bool = False
     tape: bool = True
 
     @property

@@ -117,5 +117,5 @@ PROGRAMS = [
     Program(newton_system, newton_system_args, (0,), (30,), (60,)),
     Program(square_root, square_root_args, (3,), (5,), (100,)),
     Program(smooth_median, smooth_median_args, (5, 2), (7, 9), (101, 10), (0, 1)),
-    Program(conjugate_gradient, conjugate_gradient_args, (4,), (6,), (50,), (0, 1), order=1),
+    Program(conjugate_gradient, conjugate_gradient_args, (4,), (6,), (50,), (0, 1)),
 ]

@@ -150,13 +150,13 @@ def gray_scott_args(n, steps):
 
 
 PROGRAMS = [
-    Program(jacobi_2d, jacobi_2d_args, (11, 9), (13, 12), (60, 20), (0, 1), order=1, single=True),
-    Program(jacobi_2d_slices, jacobi_2d_args, (11, 9), (13, 12), (60, 20), (0, 1), single=True),
-    Program(seidel_2d, seidel_2d_args, (11, 9), (13, 12), (40, 20), single=True),
-    Program(heat_3d, heat_3d_args, (11, 9), (12, 10), (20, 10), (0, 1), order=1),
+    Program(jacobi_2d, jacobi_2d_args, (11, 9), (13, 12), (60, 20), (0, 1)),
+    Program(jacobi_2d_slices, jacobi_2d_args, (11, 9), (13, 12), (60, 20), (0, 1)),
+    Program(seidel_2d, seidel_2d_args, (11, 9), (13, 12), (40, 20)),
+    Program(heat_3d, heat_3d_args, (11, 9), (12, 10), (20, 10), (0, 1)),
     Program(heat_3d_slices, heat_3d_args, (11, 9), (12, 10), (20, 10), (0, 1)),
-    Program(fdtd_2d, fdtd_2d_args, (11, 12, 9), (14, 12, 10), (50, 60, 30), (0, 1, 2, 3), order=1),
+    Program(fdtd_2d, fdtd_2d_args, (11, 12, 9), (14, 12, 10), (50, 60, 30), (0, 1, 2, 3)),
     Program(fdtd_2d_slices, fdtd_2d_args, (11, 12, 9), (14, 12, 10), (50, 60, 30), (0, 1, 2, 3)),
-    Program(burgers, burgers_args, (12, 9), (14, 11), (100, 100), (0, 1), single=True),
+    Program(burgers, burgers_args, (12, 9), (14, 11), (100, 100), (0, 1)),
     Program(gray_scott, gray_scott_args, (6, 9), (8, 12), (200, 100), (0, 1, 2)),
 ]
