@@ -28,6 +28,7 @@ import jitdiff as jd
 from jitdiff.ir import ArrayType, Emitted
 from jitdiff.native import vecmath
 from jitdiff.native.fortran import LARGE_INTEGERS
+from jitdiff.native.subscripts import NAME, from_start, subscripted
 
 # Never nnan or ninf: NaN and inf behave as in NumPy.
 FASTMATH = frozenset({"reassoc", "contract", "arcp", "nsz"})
@@ -103,7 +104,9 @@ def compile_text(emitted: Emitted, name: str, path: str, *, on_disk: bool, paral
     # Numba imports the module of what it loads. Nothing else does, so it can go when the dispatcher goes.
     sys.modules[name] = module
     try:
-        exec(compile(stored(emitted.source), path, "exec"), module.__dict__)  # noqa: S102  the text that codegen wrote
+        module.__dict__[NAME] = from_start
+        tree = subscripted(stored(emitted.source), path)
+        exec(compile(tree, path, "exec"), module.__dict__)  # noqa: S102  the text that codegen wrote
         dispatcher = _compile_module(module, emitted, on_disk=on_disk, parallel=parallel)
     finally:
         del sys.modules[name]
