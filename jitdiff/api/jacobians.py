@@ -39,7 +39,8 @@ def jacfwd(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -
 
     Examples
     --------
-    >>>     >>> import jitdiff as jd
+    >>> import numpy as np
+    >>> import jitdiff as jd
     >>> jd.jacfwd(lambda x: x * x)(np.array([1.0, 2.0]))
     array([[2., 0.],
            [0., 4.]])
@@ -56,7 +57,8 @@ def jacrev(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -
 
     Examples
     --------
-    >>>     >>> import jitdiff as jd
+    >>> import numpy as np
+    >>> import jitdiff as jd
     >>> jd.jacrev(lambda x: x * x)(np.array([1.0, 2.0]))
     array([[2., 0.],
            [0., 4.]])
@@ -73,7 +75,8 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False)
 
     Examples
     --------
-    >>>     >>> import jitdiff as jd
+    >>> import numpy as np
+    >>> import jitdiff as jd
     >>> jd.jacobian(lambda x: np.sum(x) * x[:1])(np.array([1.0, 2.0]))
     array([[4., 1.]])
     """
@@ -96,7 +99,8 @@ def hessian(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) 
 
     Examples
     --------
-    >>>     >>> import jitdiff as jd
+    >>> import numpy as np
+    >>> import jitdiff as jd
     >>> jd.hessian(lambda x: np.prod(x))(np.array([2.0, 3.0]))
     array([[0., 1.],
            [1., 0.]])

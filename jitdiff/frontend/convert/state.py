@@ -49,7 +49,7 @@ class Undefined(Handle):
         self.refuse()
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__array"):
+        if name.startswith("__"):
             raise AttributeError(name)
         self.refuse()
 
