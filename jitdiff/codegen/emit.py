@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from jitdiff.codegen.blocks import emit_block
 from jitdiff.codegen.buffers import allocate
 from jitdiff.codegen.cut import Function, cut
+from jitdiff.codegen.distribute import distribute
 from jitdiff.codegen.elements import NotSpread
 from jitdiff.codegen.guards import guards_of
 from jitdiff.codegen.items import Plan, Slot
@@ -74,7 +75,7 @@ def emit(block: Block, name: str, doc: str = "") -> Emitted:
         if k not in outs
     ]
     stmts.append(Stmt(f"return {', '.join(values)}".rstrip(), pinned=True))
-    stmts, workspace = allocate(program, stmts)
+    stmts, workspace = allocate(program, distribute(stmts, program.aliases))
     body = [*guards, *stmts]
     if name in free_names(body):
         # The user's function has the name of one that the text calls.

@@ -15,6 +15,7 @@ from jitdiff.ir import Apply, Atom, Block, Node, Value, args_of, blocks_of, outs
 from jitdiff.ops.table import OPS
 
 _PLACED = ("place", "scatter")
+_UPDATES = ("index_set", "index_add", "add")
 
 
 def lower(block: Block) -> Block:
@@ -67,7 +68,7 @@ class _Sums:
     def rewrite(self, node: Apply) -> list[Node]:
         """Return what a sum becomes that is not part of a larger one."""
         terms, inner = self._terms(node)
-        carried = any(t in self.carries for t in terms)
+        carried = any(self._carried(t) for t in terms)
         placed = [p for t in terms if (p := self._placed(t)) is not None and (carried or p.args[0].type.size == 1)]
         if not placed:
             return [node]
@@ -78,7 +79,11 @@ class _Sums:
             merged.setdefault(key, []).append(p)
         if not rest and len(merged) == 1 and len(placed) < 2:
             return [node]
-        self.gone.update(inner, (p.out for p in placed))
+        self.gone.update(inner)
+        for p in placed:
+            self.uses[p.out] -= 1
+            if not self.uses[p.out]:
+                self.gone.add(p.out)
         nodes: list[Node] = []
 
         def append(name: str, args: tuple[Atom, ...], like: Value, **attrs: object) -> Value:
@@ -114,8 +119,17 @@ class _Sums:
                 terms.append(atom)
         return terms, inner
 
+    def _carried(self, atom: Atom) -> bool:
+        """Tell whether an array is a carry of the loop around, or one after changes of elements and additions."""
+        while isinstance(atom, Value) and atom not in self.carries:
+            made = self.made.get(atom)
+            if made is None or made.op.name not in _UPDATES:
+                return False
+            atom = made.args[0]
+        return atom in self.carries
+
     def _placed(self, atom: Atom) -> Apply | None:
-        node = self.made.get(atom) if isinstance(atom, Value) and self.uses[atom] == 1 else None
+        node = self.made.get(atom) if isinstance(atom, Value) else None
         return node if node is not None and node.op.name in _PLACED and not node.attrs.get("fill") else None
 
     def _total(self, terms: list[Atom], append: Callable[..., Value]) -> Atom:

@@ -78,6 +78,22 @@ def add_zero(rw: Rewriter, node: Apply) -> Atom | None:
 
 
 @rule("add")
+def add_back(rw: Rewriter, node: Apply) -> Atom | None:
+    """``(x with zeros in a part) + (that part of x, zeros around it) = x``: the adjoint of ``x[a:b] -= y``."""
+    for x, y in (node.args, node.args[::-1]):
+        emptied, kept = rw.maker(x, "index_set"), rw.maker(y, "place")
+        if emptied is None or kept is None or len(emptied.args) != 2 or kept.attrs["fill"] != 0:
+            continue
+        whole, selection = emptied.args[0], emptied.attrs["selection"]
+        part = rw.maker(kept.args[0], "gather", "slice")
+        if part is not None and part.args == (whole,) and _is(rw, emptied.args[1], 0):
+            taken = part.attrs["selection" if part.op.name == "gather" else "ranges"]
+            if selection == taken == kept.attrs["ranges"]:
+                return whole
+    return None
+
+
+@rule("add")
 def add_negative(rw: Rewriter, node: Apply) -> Atom | None:
     """``x + -y = x - y``."""
     x, y = node.args
