@@ -13,6 +13,7 @@ from jitdiff.frontend import flatten, leaf_names, tree_map, unflatten
 from jitdiff.ir import type_of
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Handle
+from jitdiff.ops.user import in_traces
 
 Argnums = int | tuple[int, ...]
 
@@ -55,7 +56,7 @@ class Call:
         has_aux: bool = False,
     ) -> None:
         self.transform = transform
-        self.f = f
+        self.f = in_traces(f)
         self.args = args
         self.kwargs = kwargs
         self.argnums = argnums

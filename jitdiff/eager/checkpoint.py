@@ -15,6 +15,7 @@ from jitdiff.eager.tensor import fresh
 from jitdiff.eager.variable import in_order
 from jitdiff.ir.builder import current_builder
 from jitdiff.ops.segments import once
+from jitdiff.ops.user import in_traces
 
 
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -53,6 +54,7 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
     >>> float(tape.gradient(y, x))
     12.0
     """
+    f = in_traces(f)
 
     @functools.wraps(f)
     def call_f(*args: Any, **kwargs: Any) -> Any:

@@ -14,6 +14,7 @@ from jitdiff.eager.variable import Variable, in_order
 from jitdiff.errors import ArgumentError, ArgumentTypeError
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops.tracer import builder_now
+from jitdiff.ops.user import in_traces
 
 
 def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -41,6 +42,7 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
     1.0
     """
     name: str = getattr(f, "__name__", "custom_gradient")
+    f = in_traces(f)
 
     @functools.wraps(f)
     def call_f(*args: Any, **kwargs: Any) -> Any:

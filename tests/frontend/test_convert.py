@@ -644,6 +644,57 @@ def test_transforms_inside():
     assert_allclose(f(X), sum(np.where(X > 0, 2 * X, -1.0) ** 2))
 
 
+def bent(x):
+    if x > 0:
+        return x * x
+    return -x
+
+
+@jd.custom_vjp
+def bent_by_rule(x):
+    return bent(x)
+
+
+def bent_forward(x):
+    return bent(x), x
+
+
+def bent_backward(x, g):
+    if x > 0:
+        return (2 * x * g,)
+    return (-g,)
+
+
+bent_by_rule.defvjp(bent_forward, bent_backward)
+
+
+@jd.custom_gradient
+def bent_by_tensorflow(x):
+    def back(g):
+        return 2 * x * g if x > 0 else -g
+
+    return bent(x), back
+
+
+@pytest.mark.parametrize(
+    ("kept", "values", "slopes"),
+    [
+        (jd.grad(bent), [6.0, -1.0], [2.0, 0.0]),
+        (jd.hessian(bent), [2.0, 0.0], [0.0, 0.0]),
+        (jd.vmap(bent), [9.0, 2.0], [6.0, -1.0]),
+        (jd.checkpoint(bent), [9.0, 2.0], [6.0, -1.0]),
+        (jd.recompute_grad(bent), [9.0, 2.0], [6.0, -1.0]),
+        (bent_by_rule, [9.0, 2.0], [6.0, -1.0]),
+        (bent_by_tensorflow, [9.0, 2.0], [6.0, -1.0]),
+    ],
+    ids=["grad", "hessian", "vmap", "checkpoint", "recompute_grad", "custom_vjp", "custom_gradient"],
+)
+def test_functions_kept_by_transforms_and_rules(kept, values, slopes):
+    f = jd.compile(lambda x: np.sum(kept(x * np.ones(1) if kept.__name__.endswith("vmap") else x)))
+    assert_allclose([f(3.0), f(-2.0)], values)
+    assert_allclose([f.grad(3.0), f.grad(-2.0)], slopes)
+
+
 def test_float32_stays():
     @jd.compile
     def f(x):

@@ -10,6 +10,7 @@ from typing import Any
 
 from jitdiff.frontend.convert.calls import call, is_convertible
 from jitdiff.frontend.convert.lists import plain
+from jitdiff.ops.user import called_by
 
 
 def converting(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -20,7 +21,14 @@ def converting(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function, updated=())
     def run(*args: Any, **kwargs: Any) -> Any:
-        return plain(call(function, *args, **kwargs))
+        return _call(function, *args, **kwargs)
 
     run.convertible = is_convertible(function)  # type: ignore[attr-defined]
     return run
+
+
+def _call(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    return plain(call(function, *args, **kwargs))
+
+
+called_by(_call)
