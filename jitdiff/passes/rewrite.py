@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from jitdiff.ir import Apply, Atom, Block, Builder, For, If, Node, Value, While, blocks_of, with_blocks
+from jitdiff.ir import Apply, Atom, Block, Builder, Const, For, If, Node, Value, While, blocks_of, with_blocks
 from jitdiff.ir.builder import building
 
 Visit = Callable[["Rewriter", Apply], Sequence[Atom] | None]
@@ -33,10 +33,12 @@ class Rewriter:
         self.visit = visit
         self.makers: dict[Value, Apply] = {}
         self.new: dict[Value, Atom] = {}
+        self.carried: dict[Value, tuple[For | While, int]] = {}
         self.builder = Builder()
 
     def program(self, block: Block, parent: Builder | None = None) -> Block:
         """Return the rewritten program, or block inside that of `parent`."""
+        self._note_carries(block)
         return self._block(block, parent)
 
     def maker(self, atom: Atom, *names: str) -> Apply | None:
@@ -85,6 +87,8 @@ class Rewriter:
             self.makers.update((out, node) for out in node.outs)
             self.builder.append(node)
             return
+        if isinstance(node, For | While):
+            self._drop_constant_carries(node)
         node = with_blocks(node, tuple(self._block(b, self.builder) for b in blocks_of(node)))
         match node:
             case If():
@@ -97,11 +101,52 @@ class Rewriter:
             self._share_rows(node)
         self.builder.append(node)
 
+    def _note_carries(self, block: Block) -> None:
+        for node in block.nodes:
+            if isinstance(node, For | While):
+                self.carried.update((out, (node, k)) for k, out in enumerate(node.outs))
+            for inner in blocks_of(node):
+                self._note_carries(inner)
+
+    def _drop_constant_carries(self, node: For | While) -> None:
+        """Let what carries that never change stand for be read from around the loop."""
+        blocks = [node.body, node.cond] if isinstance(node, While) else [node.body]
+        for k, out in enumerate(node.outs):
+            constant = self._constant(node, k, {})
+            if constant is not None:
+                self.new[out] = constant
+                self.new.update((_carries(block, node)[k], constant) for block in blocks)
+
+    def _constant(self, node: For | While, k: int, known: dict[Value, Atom]) -> Atom | None:
+        """Return what carry `k` is in all iterations, if that is one value: if it is so in one, it is in the next."""
+        start = self._resolved(node.init[k], known)
+        after = self._resolved(node.body.results[k], {**known, _carries(node.body, node)[k]: start})
+        return start if _same(start, after) else None
+
+    def _resolved(self, atom: Atom, known: dict[Value, Atom]) -> Atom:
+        """Return what an atom of the old program is, given some parameters of loops."""
+        if not isinstance(atom, Value):
+            return atom
+        if atom in known:
+            return known[atom]
+        if atom in self.carried and atom not in self.new:
+            constant = self._constant(*self.carried[atom], known)
+            return atom if constant is None else constant
+        return self._atom(atom)
+
     def _share_rows(self, node: For | While) -> None:
         """Let what a loop stacks twice be read from the first stack."""
         first: dict[Atom, Value] = {}
         for row, stack in zip(node.body.results[len(node.outs) :], node.stacked, strict=True):
             self.new[stack] = first.setdefault(row, stack)
+
+
+def _carries(block: Block, node: For | While) -> tuple[Value, ...]:
+    return block.params[len(block.params) - len(node.outs) :]
+
+
+def _same(a: Atom, b: Atom) -> bool:
+    return a is b or (isinstance(a, Const) and isinstance(b, Const) and a.key == b.key)
 
 
 def rewrite(block: Block, visit: Visit, parent: Builder | None = None) -> Block:

@@ -6,7 +6,7 @@ import pytest
 from jitdiff import passes
 from jitdiff.ir import For, Value
 from jitdiff.ops import control
-from tests.tracing import gradient_of, trace
+from tests.tracing import gradient_of, run, trace
 
 X = np.array([0.5, 1.0, 2.0])
 
@@ -127,3 +127,45 @@ def test_captured_arrays_stay_with_the_program():
     block = passes.optimise(trace(lambda x: [x * k], X))
     assert len(block.captured) == 1
     assert block.captured[0] is k
+
+
+def nested_carries(last):
+    def outer(i, kept, number, total):
+        (number, total), _ = control.fori(
+            4, lambda j, number, total: [np.float64(last), total * number + kept], [number, total]
+        )
+        return [kept, number, total]
+
+    def fn(x):
+        (kept, number, total), _ = control.fori(3, outer, [x, np.float64(0.5), x])
+        return [kept, number, total]
+
+    return passes.optimise(trace(fn, X))
+
+
+def test_carries_that_never_change_are_dropped():
+    block = nested_carries(0.5)
+    (outer,) = block.nodes
+    (inner,) = outer.body.nodes
+    assert [len(outer.outs), len(inner.outs)] == [1, 1]
+    assert block.results[0] is block.params[0]
+    assert str(block.results[1]) == "0.5"
+
+
+def test_carries_that_change_once_stay():
+    (outer,) = nested_carries(0.25).nodes
+    (inner,) = outer.body.nodes
+    assert [len(outer.outs), len(inner.outs)] == [2, 2]
+
+
+def test_a_part_emptied_and_put_back_is_the_whole():
+    def fn(x, y):
+        x = x * 2.0
+        x[1:] -= y[1:]
+        return [np.sum(x**2)]
+
+    block = passes.optimise(trace(gradient_of(fn), X, X))
+    assert all(str(n.args[1]) != "0.0" for n in block.nodes if n.op.name == "index_set")
+    x, y = X, X**2
+    expected = (2.0 * x - [0.0, *y[1:]]) * 2.0
+    np.testing.assert_allclose(run(gradient_of(fn), x, y)[0], 2.0 * expected)
