@@ -20,15 +20,22 @@ _ELEMENTS = 16
 _POINTS = 64
 """Most points that the loops of an op written out in full may have."""
 
+_TINY = 4
+"""Arrays that are longer in text as loops in memory than as scalars."""
+
 _BUDGET = 1500
 """Most scalars for a whole program, so that its text stays short."""
 
+_LARGER = 200
+"""Most scalars for arrays above the tiny ones: Numba takes about 10 ms for each line, and loops over them are fast."""
+
 
 def candidates(block: Block) -> frozenset[Value]:
-    """Return the small arrays that loops carry or compute, if they are few."""
-    found = _candidates(block)
-    few = sum(v.type.size for v in found if isinstance(v.type.size, int)) <= _BUDGET
-    return _consistent(frozenset(found), block) if few else frozenset()
+    """Return the small arrays that loops carry or compute, the tiny ones alone if there are too many."""
+    sizes = {v: prod(map(int, v.shape)) for v in _candidates(block)}
+    if sum(n for n in sizes.values() if n > _TINY) > _LARGER:
+        sizes = {v: n for v, n in sizes.items() if n <= _TINY}
+    return _consistent(frozenset(sizes), block) if sum(sizes.values()) <= _BUDGET else frozenset()
 
 
 def _candidates(block: Block) -> set[Value]:

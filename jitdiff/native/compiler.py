@@ -28,6 +28,7 @@ import jitdiff as jd
 from jitdiff.ir import ArrayType, Emitted
 from jitdiff.native import vecmath
 from jitdiff.native.fortran import LARGE_INTEGERS
+from jitdiff.native.libraries import linked_only
 from jitdiff.native.subscripts import NAME, from_start, subscripted
 
 # Never nnan or ninf: NaN and inf behave as in NumPy.
@@ -123,12 +124,14 @@ def _compile_module(module: ModuleType, emitted: Emitted, *, on_disk: bool, para
         "error_model": "numpy",
         "boundscheck": False,
         "parallel": parallel,
+        # A second way in, for C, that nobody takes.
+        "no_cfunc_wrapper": True,
     }
     *helpers, entry = (getattr(module, name) for name in emitted.functions)
     for helper in helpers:
-        setattr(module, helper.__name__, numba.jit(**options)(helper))
+        setattr(module, helper.__name__, numba.jit(**options | {"no_cpython_wrapper": True})(helper))
     try:
-        with _unique_symbols(), _cache_beside_source():
+        with _unique_symbols(), _cache_beside_source(), linked_only():
             return numba.jit(signature(emitted), cache=on_disk, **options)(entry)
     finally:
         # Numba keeps the module as long as the dispatcher lives, so it must not hold a dispatcher in turn.

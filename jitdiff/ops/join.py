@@ -12,12 +12,13 @@ from jitdiff.errors import ArgumentError, ShapeError
 from jitdiff.ir import ArrayType, Dim, Shape
 from jitdiff.ops.axes import as_size, normalized_axis, operand, shape_of
 from jitdiff.ops.batching import over_axes
+from jitdiff.ops.elementwise import identity
 from jitdiff.ops.emission import Index, Read, Site, Write, Writes, shift
 from jitdiff.ops.families import general
 from jitdiff.ops.samples import array, sample
-from jitdiff.ops.shape import atleast_1d, atleast_2d, expand_dims, ravel, reshaped
+from jitdiff.ops.shape import atleast_1d, atleast_2d, expand_dims, moveaxis, ravel, reshaped
 from jitdiff.ops.slices import sliced
-from jitdiff.ops.table import Op, implements, unsupported
+from jitdiff.ops.table import Handle, Op, implements, unsupported
 
 
 def _common_dtype(*types: ArrayType, axis: int) -> list[np.dtype[Any]]:
@@ -115,6 +116,9 @@ def concatenate(
 @implements(np.stack, samples=[sample([array(2, 3), array(2, 3)]), sample([array(2), array(2)], axis=-1)])
 def stack(arrays: Any, axis: int = 0, out: None = None, *, dtype: Any = None, casting: str = "same_kind") -> Any:
     """Return arrays of one shape joined along a new axis."""
+    if isinstance(arrays, Handle) and out is None and shape_of(arrays) and shape_of(arrays)[0] != 0:
+        # An array is the stack of its rows.
+        return _cast(moveaxis(identity(arrays), 0, axis), dtype)
     pieces = _operands("stack", arrays, out=out)
     first = shape_of(pieces[0])
     for p in pieces:
