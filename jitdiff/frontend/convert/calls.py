@@ -24,9 +24,10 @@ from jitdiff.frontend.convert.lists import List
 from jitdiff.frontend.convert.operators import born, check_own, truth, warn
 from jitdiff.frontend.convert.rows import enumerate_, reversed_, rows_of, zip_
 from jitdiff.frontend.convert.rows import range as rolled_range
-from jitdiff.frontend.convert.source import codes_in, find, rebuild
+from jitdiff.frontend.convert.source import codes_in, compiled, find, with_code
 from jitdiff.frontend.convert.state import is_traced
-from jitdiff.frontend.convert.syntax import RUN, converted
+from jitdiff.frontend.convert.syntax import converted
+from jitdiff.frontend.convert.tree import RUN
 from jitdiff.ir import Dim
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
@@ -172,7 +173,7 @@ def convert(function: FunctionType) -> FunctionType:
     new = _codes[code]
     if new is None:
         return function
-    return _with_code(function, new)
+    return with_code(function, new, {RUN: support})
 
 
 def is_convertible(function: Any) -> bool:
@@ -188,27 +189,8 @@ def _convert(function: FunctionType) -> CodeType | None:
     found = find(function)
     if found is None:
         return None
-    made = rebuild(function, converted(found.node, found.owner), {RUN: support})
-    _own.update(codes_in(made.__code__))
-    return made.__code__
-
-
-def _with_code(function: FunctionType, code: CodeType) -> FunctionType:
-    """Return a function of new code that reads the globals and the closure of another."""
-    from types import CellType
-
-    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
-    cells[RUN] = CellType(support)
-    made = FunctionType(
-        code,
-        function.__globals__,
-        function.__name__,
-        function.__defaults__,
-        tuple(cells[name] for name in code.co_freevars),
-    )
-    made.__kwdefaults__ = function.__kwdefaults__
-    made.__qualname__ = function.__qualname__
-    made.__module__ = function.__module__
+    made = compiled(function, converted(found.node, found.owner), [RUN])
+    _own.update(codes_in(made))
     return made
 
 
@@ -250,7 +232,7 @@ def _extreme(name: str, op: str, reduction: Callable[..., Any]) -> Callable[...,
         if not kwargs and len(args) > 1 and any(map(is_traced, args)):
             return functools.reduce(lambda a, b: OPS[op](a, b), args)
         if not kwargs and len(args) == 1:
-            items = args[0].stacked() if isinstance(args[0], List) and args[0].is_stacked else args[0]
+            items = _argument(args[0])
             if isinstance(items, Tracer) and items.ndim == 1 and is_traced(items):
                 return called(reduction, (items,), {})
             if isinstance(items, list | tuple) and any(map(is_traced, items)):
@@ -261,7 +243,7 @@ def _extreme(name: str, op: str, reduction: Callable[..., Any]) -> Callable[...,
 
 
 def _sum(items: Any, /, start: Any = 0) -> Any:
-    array = items.stacked() if isinstance(items, List) and items.is_stacked else items
+    array = _argument(items)
     if isinstance(array, Tracer) and is_traced(array) and array.shape:
         total = called(np.sum, (array,), {"axis": 0})
         return total if isinstance(start, int) and start == 0 else start + total

@@ -9,17 +9,24 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
+from jitdiff.frontend.convert.names import own
 from jitdiff.frontend.convert.source import GENERATED
+from jitdiff.frontend.convert.tree import at, call, load, none_of, store, thunk
 
 RETURNED = f"{GENERATED}returned"
 RESULT = f"{GENERATED}result"
 
-S = TypeVar("S", bound=ast.stmt)
-
 FLAGS = f"{GENERATED}flags"
 """Attribute of a loop's node: names of the flags that end it."""
+
+
+_ARMS = f"{GENERATED}arms"
+"""Attribute of an If's node: whether its arms jump always, maybe or never."""
+
+
+def _certainty(may: set[str], always: bool) -> str:
+    return "always" if always else "may" if may else "never"
 
 
 @dataclass(slots=True)
@@ -56,42 +63,36 @@ class _Lowering:
     ) -> tuple[list[ast.stmt], set[str], bool]:
         """Return what follows a statement that may have jumped."""
         following, more, ends = self.block(rest, loop)
-        arms = getattr(stmt, f"{GENERATED}arms", None)
-        if isinstance(stmt, ast.If) and arms is not None:
-            (jumps, _), (other_jumps, _) = arms
-            if jumps == "always" and other_jumps == "never":
-                stmt.orelse = [*stmt.orelse, *following]
-                return [], more, ends
-            if jumps == "never" and other_jumps == "always":
-                stmt.body = [*stmt.body, *following]
-                return [], more, ends
-        test = ast.BoolOp(ast.Or(), [_load(f) for f in sorted(may)]) if len(may) > 1 else _load(next(iter(may)))
-        guard = _at(ast.If(ast.UnaryOp(ast.Not(), test), following, []), rest[0])
+        if isinstance(stmt, ast.If):
+            match getattr(stmt, _ARMS, None):
+                case "always", "never":
+                    stmt.orelse = [*stmt.orelse, *following]
+                    return [], more, ends
+                case "never", "always":
+                    stmt.body = [*stmt.body, *following]
+                    return [], more, ends
+        guard = at(ast.If(none_of(list(may)), following, []), rest[0])
         after: list[ast.stmt] = [guard]
         if ends and more == {RETURNED} and may == {RETURNED}:
-            after.append(_at(_set(RETURNED, True), rest[0]))
+            after.append(at(_set(RETURNED, True), rest[0]))
         return after, more, ends and may == {RETURNED} == more
 
     def statement(self, stmt: ast.stmt, loop: _Loop | None) -> tuple[list[ast.stmt], set[str], bool]:
         match stmt:
             case ast.Return(value):
-                checked = ast.Attribute(_load(f"{GENERATED}run"), "checked", ast.Load())
-                given = ast.Call(checked, [value], []) if value is not None else ast.Constant(None)
-                result = ast.Assign([_store(RESULT)], given)
-                return [_at(result, stmt), _at(_set(RETURNED, True), stmt)], {RETURNED}, True
+                given = call("checked", value) if value is not None else ast.Constant(None)
+                result = ast.Assign([store(RESULT)], given)
+                return [at(result, stmt), at(_set(RETURNED, True), stmt)], {RETURNED}, True
             case ast.Break() if loop:
                 loop.used.add(loop.broken)
-                return [_at(_set(loop.broken, True), stmt)], {loop.broken}, True
+                return [at(_set(loop.broken, True), stmt)], {loop.broken}, True
             case ast.Continue() if loop:
                 loop.used.add(loop.continued)
-                return [_at(_set(loop.continued, True), stmt)], {loop.continued}, True
+                return [at(_set(loop.continued, True), stmt)], {loop.continued}, True
             case ast.If():
                 stmt.body, may, always = self.block(stmt.body, loop)
                 stmt.orelse, may_else, always_else = self.block(stmt.orelse, loop)
-                arms = [
-                    ("always" if a else "may" if m else "never", m) for m, a in ((may, always), (may_else, always_else))
-                ]
-                setattr(stmt, f"{GENERATED}arms", arms)
+                setattr(stmt, _ARMS, (_certainty(may, always), _certainty(may_else, always_else)))
                 return [stmt], may | may_else, always and always_else
             case ast.For() | ast.While():
                 return self.loop(stmt, loop)
@@ -122,11 +123,11 @@ class _Lowering:
         here = _Loop(f"{GENERATED}broken{number}", f"{GENERATED}continued{number}")
         body, may, _ = self.block(stmt.body, here)
         if here.continued in here.used:
-            body.insert(0, _at(_set(here.continued, False), stmt))
+            body.insert(0, at(_set(here.continued, False), stmt))
         stmt.body = body
         leaving = may - {here.continued}
         setattr(stmt, FLAGS, sorted(leaving))
-        before: list[ast.stmt] = [_at(_set(here.broken, False), stmt)] if here.broken in here.used else []
+        before: list[ast.stmt] = [at(_set(here.broken, False), stmt)] if here.broken in here.used else []
         done = [*before, stmt]
         flags = leaving - {here.broken}
         if (
@@ -136,17 +137,12 @@ class _Lowering:
             and leaving == {RETURNED}
         ):
             # Nothing but a return ends it.
-            return [*done, _at(_set(RETURNED, True), stmt)], flags, True
+            return [*done, at(_set(RETURNED, True), stmt)], flags, True
         if stmt.orelse:
             orelse, more, _ = self.block(stmt.orelse, outer)
             stmt.orelse = []
             if leaving:
-                test = (
-                    ast.BoolOp(ast.Or(), [_load(f) for f in sorted(leaving)])
-                    if len(leaving) > 1
-                    else _load(min(leaving))
-                )
-                orelse = [_at(ast.If(ast.UnaryOp(ast.Not(), test), orelse, []), stmt)]
+                orelse = [at(ast.If(none_of(list(leaving)), orelse, []), stmt)]
             done += orelse
             flags |= more
         return done, flags, False
@@ -159,48 +155,19 @@ def lower(body: Sequence[ast.stmt], where: ast.AST) -> list[ast.stmt]:
     lowered, flags, always = _Lowering().block(body, None)
     if RETURNED not in flags:
         return lowered
-    first = _at(_set(RETURNED, False), where)
-    result: ast.expr = _load(RESULT)
+    first = at(_set(RETURNED, False), where)
+    result: ast.expr = load(RESULT)
     if not always:
-        result = ast.Call(
-            ast.Attribute(_load(f"{GENERATED}run"), "returned", ast.Load()),
-            [_load(RETURNED), ast.Lambda(_no_arguments(), result)],
-            [],
-        )
-    return [first, *lowered, _at(ast.Return(result), body[-1])]
+        result = call("returned", load(RETURNED), thunk(result))
+    return [first, *lowered, at(ast.Return(result), body[-1])]
 
 
 def _jumps(stmt: ast.stmt) -> bool:
     """Whether a statement has a jump inside, other than being a `return` itself."""
     return not isinstance(stmt, ast.Return) and any(
-        isinstance(node, ast.Return | ast.Break | ast.Continue) for node in _own(stmt)
+        isinstance(node, ast.Return | ast.Break | ast.Continue) for node in own([stmt])
     )
 
 
-def _own(node: ast.AST) -> list[ast.AST]:
-    """Return the nodes under one that belong to the same function."""
-    found = [node]
-    for child in ast.iter_child_nodes(node):
-        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
-            found += _own(child)
-    return found
-
-
-def _no_arguments() -> ast.arguments:
-    return ast.arguments([], [], None, [], [], None, [])
-
-
-def _load(name: str) -> ast.Name:
-    return ast.Name(name, ast.Load())
-
-
-def _store(name: str) -> ast.Name:
-    return ast.Name(name, ast.Store())
-
-
 def _set(name: str, value: bool) -> ast.Assign:
-    return ast.Assign([_store(name)], ast.Constant(value))
-
-
-def _at(stmt: S, where: ast.AST) -> S:
-    return ast.fix_missing_locations(ast.copy_location(stmt, where))
+    return ast.Assign([store(name)], ast.Constant(value))

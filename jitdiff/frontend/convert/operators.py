@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import operator
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from jitdiff.errors import TraceWarning, TracingError
 from jitdiff.frontend.convert.lists import List
 from jitdiff.frontend.convert.merge import Merge, outcome
 from jitdiff.frontend.convert.state import Undefined, is_traced
-from jitdiff.ir import Apply, Builder
+from jitdiff.ir import Apply, Builder, location
 from jitdiff.ir.builder import building, current_builder
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import OPS, Handle, Tracer, control, lift
@@ -108,14 +107,8 @@ def getitem(x: Any, key: Any) -> Any:
     if isinstance(x, np.ndarray) and _has_traced(key):
         return Tracer(lift(x))[key]
     if isinstance(x, list | tuple) and is_traced(key):
-        rows = x.stacked() if isinstance(x, List) and x.is_stacked else stacked(list(x))
-        return rows[key]
+        return (x if isinstance(x, List) else List(x)).stacked()[key]
     return x[key]
-
-
-def stacked(items: Sequence[Any]) -> Any:
-    """Return numbers and arrays of one shape along a new first axis."""
-    return List(items).stacked()
 
 
 def _has_traced(key: Any) -> bool:
@@ -236,12 +229,4 @@ def list_(items: Any) -> List:
 
 def warn(what: str, hint: str) -> None:
     """Warn of something that means less in a trace than in Python, once for each line."""
-    here = caller()
-    text = f"{what}\n  hint: {hint}"
-    if here is None:
-        warnings.warn(text, TraceWarning, stacklevel=2)
-    else:
-        warnings.warn_explicit(text, TraceWarning, here.file, here.line, registry=_warned)
-
-
-_warned: dict[Any, Any] = {}
+    location.warn(f"{what}\n  hint: {hint}", TraceWarning)

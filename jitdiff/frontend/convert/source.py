@@ -13,7 +13,7 @@ import inspect
 import linecache
 import textwrap
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, reduce
 from types import CellType, CodeType, FunctionType
@@ -107,18 +107,8 @@ def _parameters(node: Definition) -> tuple[str, ...]:
     return tuple(n.arg for n in names)
 
 
-def rebuild(function: FunctionType, node: Definition, support: dict[str, Any]) -> FunctionType:
-    """Return a function that runs `node` instead of the function's own code.
-
-    Parameters
-    ----------
-    function : function
-        The function, which gives globals, closure, defaults and name.
-    node : ast.FunctionDef or ast.Lambda
-        What it is to do.
-    support : dict
-        Values for names that the new code reads beside the function's own.
-    """
+def compiled(function: FunctionType, node: Definition, names: Sequence[str]) -> CodeType:
+    """Return the code of `node`, a changed definition of `function`, that reads `names` beside the function's own."""
     code = function.__code__
     _without_defaults(node)
     if isinstance(node, ast.FunctionDef):
@@ -126,28 +116,34 @@ def rebuild(function: FunctionType, node: Definition, support: dict[str, Any]) -
         inside: list[ast.stmt] = [node, ast.Return(ast.Constant(None))]
     else:
         inside = [ast.Return(node)]
-    names = [*support, *code.co_freevars]
     factory = ast.FunctionDef(
         name=f"{GENERATED}factory",
-        args=ast.arguments([], [ast.arg(n) for n in names], None, [], [], None, []),
+        args=ast.arguments([], [ast.arg(n) for n in (*names, *code.co_freevars)], None, [], [], None, []),
         body=inside,
         decorator_list=[],
     )
     if "type_params" in ast.FunctionDef._fields:
         factory.type_params = []  # type: ignore[attr-defined]
     module = ast.fix_missing_locations(ast.Module([ast.copy_location(factory, node)], []))
-    compiled = compile(module, code.co_filename, "exec", flags=code.co_flags & _FUTURES, dont_inherit=True)
-    (outer,) = (c for c in compiled.co_consts if isinstance(c, CodeType))
+    made = compile(module, code.co_filename, "exec", flags=code.co_flags & _FUTURES, dont_inherit=True)
+    (outer,) = (c for c in made.co_consts if isinstance(c, CodeType))
     (inner,) = (c for c in outer.co_consts if isinstance(c, CodeType))
-    inner = _named(inner, code.co_name, code.co_qualname)
-    cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
+    return _named(inner, code.co_name, code.co_qualname)
+
+
+def with_code(function: FunctionType, code: CodeType, support: dict[str, Any]) -> FunctionType:
+    """Return a function of new code, with the globals, closure and defaults of `function`.
+
+    `support` has the values of names that the code reads beside the function's own.
+    """
+    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
     cells.update({name: CellType(value) for name, value in support.items()})
     made = FunctionType(
-        inner,
+        code,
         function.__globals__,
         function.__name__,
         function.__defaults__,
-        tuple(cells[name] for name in inner.co_freevars),
+        tuple(cells[name] for name in code.co_freevars),
     )
     made.__kwdefaults__ = function.__kwdefaults__
     made.__qualname__ = function.__qualname__

@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from jitdiff.frontend.convert.jumps import FLAGS, lower
 from jitdiff.frontend.convert.names import assigned_from_inside, is_generator, names_assigned, own, parameters
 from jitdiff.frontend.convert.source import GENERATED, Definition
-
-RUN = f"{GENERATED}run"
-"""The variable through which converted code reaches its run-time support."""
-
-N = TypeVar("N", bound=ast.AST)
+from jitdiff.frontend.convert.tree import arguments, at, call, load, store, support, thunk
 
 _UNTOUCHED = frozenset({"super", "locals", "globals", "vars", "dir", "eval", "exec"})
 """Functions that look at the frame that calls them."""
@@ -84,8 +80,8 @@ class _Transformer(ast.NodeTransformer):
         node.body = self.block(body)
         if local:
             # What only blocks assign is still a variable of the function.
-            bind = ast.Assign([ast.Name(n, ast.Store()) for n in local], ast.Constant(None))
-            node.body.insert(0, _at(ast.If(ast.Constant(False), [bind], []), node))
+            bind = ast.Assign([store(n) for n in local], ast.Constant(None))
+            node.body.insert(0, at(ast.If(ast.Constant(False), [bind], []), node))
         self.globals, self.shared = around
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
@@ -104,7 +100,7 @@ class _Transformer(ast.NodeTransformer):
 
     def visit_Return(self, node: ast.Return) -> ast.Return:
         if node.value is not None:
-            node.value = _at(_call("checked", self.visit(node.value)), node.value)
+            node.value = at(call("checked", self.visit(node.value)), node.value)
         return node
 
     def block(self, stmts: Iterable[ast.stmt]) -> list[ast.stmt]:
@@ -123,14 +119,14 @@ class _Transformer(ast.NodeTransformer):
             *state,
             self.define(body, [], names, self.block(node.body), node),
             self.define(orelse, [], names, self.block(node.orelse), node),
-            _statement(_call("if_", test, _load(body), _load(orelse), *ends), node),
+            _statement(call("if_", test, load(body), load(orelse), *ends), node),
         ]
 
     def visit_For(self, node: ast.For) -> list[ast.stmt]:
         names = self.assigned([node])
         body, item = self.fresh("body"), self.fresh("item")
         iterable = self.visit(node.iter)
-        assign = self.visit(_at(ast.Assign([node.target], _load(item)), node.target))
+        assign = self.visit(at(ast.Assign([node.target], load(item)), node.target))
         target = assign if isinstance(assign, list) else [assign]
         state, ends = self.state(names, node)
         test, tested = self.flags(node)
@@ -138,7 +134,7 @@ class _Transformer(ast.NodeTransformer):
             *state,
             *test,
             self.define(body, [item], names, [*target, *self.block(node.body)], node),
-            _statement(_call("for_", iterable, _load(body), tested, *ends), node),
+            _statement(call("for_", iterable, load(body), tested, *ends), node),
         ]
         return [*made, *self.block(node.orelse)]
 
@@ -148,15 +144,15 @@ class _Transformer(ast.NodeTransformer):
         flags = getattr(node, FLAGS, [])
         condition = node.test
         if flags:
-            running = [ast.UnaryOp(ast.Not(), _load(f)) for f in flags]
-            condition = _at(ast.BoolOp(ast.And(), [*running, condition]), node.test)
-        tested = _at(ast.Return(self.visit(condition)), node.test)
+            running = [ast.UnaryOp(ast.Not(), load(f)) for f in flags]
+            condition = at(ast.BoolOp(ast.And(), [*running, condition]), node.test)
+        tested = at(ast.Return(self.visit(condition)), node.test)
         state, ends = self.state(names, node)
         made = [
             *state,
             self.define(test, [], names, [tested], node),
             self.define(body, [], names, self.block(node.body), node),
-            _statement(_call("while_", _load(test), _load(body), *ends), node),
+            _statement(call("while_", load(test), load(body), *ends), node),
         ]
         return [*made, *self.block(node.orelse)]
 
@@ -165,25 +161,25 @@ class _Transformer(ast.NodeTransformer):
         flags = getattr(node, FLAGS, [])
         if not flags:
             return [], ast.Constant(None)
-        running: list[ast.expr] = [ast.UnaryOp(ast.Not(), _load(f)) for f in flags]
-        condition = _at(ast.BoolOp(ast.And(), running) if len(running) > 1 else running[0], node)
+        running: list[ast.expr] = [ast.UnaryOp(ast.Not(), load(f)) for f in flags]
+        condition = at(ast.BoolOp(ast.And(), running) if len(running) > 1 else running[0], node)
         name = self.fresh("test")
-        return [self.define(name, [], [], [_at(ast.Return(self.visit(condition)), node)], node)], _load(name)
+        return [self.define(name, [], [], [at(ast.Return(self.visit(condition)), node)], node)], load(name)
 
     def state(self, names: Sequence[str], where: ast.stmt) -> tuple[list[ast.stmt], list[ast.expr]]:
         """Return definitions of what reads and sets variables, and the arguments that hand them over."""
         get, put, values = self.fresh("get"), self.fresh("set"), self.fresh("values")
-        reads = [ast.Lambda(_arguments([]), _load(n)) for n in names]
+        reads = [thunk(load(n)) for n in names]
         unpack: list[ast.stmt] = [ast.Pass()]
         if names:
-            target = ast.Tuple([ast.Name(n, ast.Store()) for n in names], ast.Store())
-            unpack = [_at(ast.Assign([target], _load(values)), where)]
+            target = ast.Tuple([store(n) for n in names], ast.Store())
+            unpack = [at(ast.Assign([target], load(values)), where)]
         return (
             [
-                self.define(get, [], [], [_at(ast.Return(_call("read", *reads)), where)], where),
+                self.define(get, [], [], [at(ast.Return(call("read", *reads)), where)], where),
                 self.define(put, [values], names, unpack, where),
             ],
-            [_load(get), _load(put), ast.Tuple([ast.Constant(n) for n in names], ast.Load())],
+            [load(get), load(put), ast.Tuple([ast.Constant(n) for n in names], ast.Load())],
         )
 
     def define(
@@ -197,10 +193,10 @@ class _Transformer(ast.NodeTransformer):
         ):
             if chosen:
                 shared.append(kind(list(chosen)))
-        made = ast.FunctionDef(name, _arguments(params), [*shared, *(body or [ast.Pass()])], [])
+        made = ast.FunctionDef(name, arguments(params), [*shared, *(body or [ast.Pass()])], [])
         if "type_params" in ast.FunctionDef._fields:
             made.type_params = []  # type: ignore[attr-defined]
-        return _at(made, where)
+        return at(made, where)
 
     def assigned(self, stmts: Sequence[ast.stmt]) -> list[str]:
         """Return the variables that statements assign, in order."""
@@ -209,19 +205,19 @@ class _Transformer(ast.NodeTransformer):
     def visit_Assign(self, node: ast.Assign) -> Any:
         node.value = self.visit(node.value)
         if isinstance(node.value, ast.List) and all(isinstance(t, ast.Name) for t in node.targets):
-            node.value = _at(_call("list_", node.value), node)
+            node.value = at(call("list_", node.value), node)
         elif isinstance(node.value, ast.Tuple) and any(isinstance(e, ast.List) for e in node.value.elts):
-            node.value.elts = [_at(_call("list_", e), e) if isinstance(e, ast.List) else e for e in node.value.elts]
+            node.value.elts = [at(call("list_", e), e) if isinstance(e, ast.List) else e for e in node.value.elts]
         after: list[ast.stmt] = []
         node.targets = [self.target(t, after) for t in node.targets]
         if len(node.targets) == 1 and len(after) == 1 and isinstance(node.targets[0], ast.Name):
             # A single element: no variable in between.
-            (store,) = after
-            assert isinstance(store, ast.Expr)
-            assert isinstance(store.value, ast.Call)
+            (setting,) = after
+            assert isinstance(setting, ast.Expr)
+            assert isinstance(setting.value, ast.Call)
             if node.targets[0].id.startswith(GENERATED):
-                store.value.args[-1] = node.value
-                return store
+                setting.value.args[-1] = node.value
+                return setting
         return [node, *after]
 
     def target(self, target: ast.expr, after: list[ast.stmt]) -> ast.expr:
@@ -235,35 +231,35 @@ class _Transformer(ast.NodeTransformer):
                 return target
             case ast.Subscript(value, key):
                 name = self.fresh("part")
-                store = _call("setitem", self.visit(value), self.key(key), _load(name))
-                after.append(_statement(store, target))
-                return _at(ast.Name(name, ast.Store()), target)
+                setting = call("setitem", self.visit(value), self.key(key), load(name))
+                after.append(_statement(setting, target))
+                return at(store(name), target)
             case ast.Attribute(value, attr):
                 name = self.fresh("part")
-                store = _call("setattr_", self.visit(value), ast.Constant(attr), _load(name))
-                after.append(_statement(store, target))
-                return _at(ast.Name(name, ast.Store()), target)
+                setting = call("setattr_", self.visit(value), ast.Constant(attr), load(name))
+                after.append(_statement(setting, target))
+                return at(store(name), target)
         return target
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
         if node.value is None:
-            return _at(ast.Pass(), node)
-        return self.visit(_at(ast.Assign([node.target], node.value), node))
+            return at(ast.Pass(), node)
+        return self.visit(at(ast.Assign([node.target], node.value), node))
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:
         value = self.visit(node.value)
         op = ast.Constant(type(node.op).__name__)
         match node.target:
             case ast.Subscript(array, key):
-                return _statement(_call("augment_item", self.visit(array), self.key(key), op, value), node)
+                return _statement(call("augment_item", self.visit(array), self.key(key), op, value), node)
             case ast.Attribute(owner, attr):
-                return _statement(_call("augment_attr", self.visit(owner), ast.Constant(attr), op, value), node)
+                return _statement(call("augment_attr", self.visit(owner), ast.Constant(attr), op, value), node)
             case ast.Name(name):
-                return _at(ast.Assign([node.target], _call("augment", _load(name), op, value)), node)
+                return at(ast.Assign([node.target], call("augment", load(name), op, value)), node)
 
     def visit_Assert(self, node: ast.Assert) -> ast.stmt:
         message = node.msg or ast.Constant(None)
-        return _statement(_call("assert_", self.visit(node.test), ast.Lambda(_arguments([]), message)), node)
+        return _statement(call("assert_", self.visit(node.test), thunk(message)), node)
 
     # Expressions.
 
@@ -271,22 +267,22 @@ class _Transformer(ast.NodeTransformer):
         node.value = self.visit(node.value)
         if not isinstance(node.ctx, ast.Load) or _is_constant(node.slice):
             return node
-        return _at(_call("getitem", node.value, self.key(node.slice)), node)
+        return at(call("getitem", node.value, self.key(node.slice)), node)
 
     def key(self, key: ast.expr) -> ast.expr:
         """Return a subscript as an expression that can be an argument."""
         match key:
             case ast.Slice(lower_, upper, step):
                 bounds = [self.visit(b) if b is not None else ast.Constant(None) for b in (lower_, upper, step)]
-                return _at(_call("slice", *bounds), key)
+                return at(call("slice", *bounds), key)
             case ast.Tuple(elts):
-                return _at(ast.Tuple([self.key(e) for e in elts], ast.Load()), key)
+                return at(ast.Tuple([self.key(e) for e in elts], ast.Load()), key)
         found: ast.expr = self.visit(key)
         return found
 
     def visit_Dict(self, node: ast.Dict) -> ast.expr:
         self.generic_visit(node)
-        return _at(_call("born", node), node)
+        return at(call("born", node), node)
 
     visit_Set = visit_DictComp = visit_SetComp = visit_Dict  # type: ignore[assignment]  # noqa: N815
 
@@ -295,11 +291,11 @@ class _Transformer(ast.NodeTransformer):
             return node
         first, *rest = (self.visit(v) for v in node.values)
         name = "and_" if isinstance(node.op, ast.And) else "or_"
-        return _at(_call(name, first, *(ast.Lambda(_arguments([]), v) for v in rest)), node)
+        return at(call(name, first, *(thunk(v) for v in rest)), node)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
         node.operand = self.visit(node.operand)
-        return _at(_call("not_", node.operand), node) if isinstance(node.op, ast.Not) else node
+        return at(call("not_", node.operand), node) if isinstance(node.op, ast.Not) else node
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         if len(node.ops) == 1 or _keeps(node):
@@ -308,27 +304,27 @@ class _Transformer(ast.NodeTransformer):
         left = self.visit(node.left)
         rest = [self.visit(c) for c in node.comparators]
         x, y = self.fresh("x"), self.fresh("y")
-        ops = [ast.Lambda(_arguments([x, y]), ast.Compare(_load(x), [op], [_load(y)])) for op in node.ops]
-        thunks = [ast.Lambda(_arguments([]), c) for c in rest]
+        ops = [ast.Lambda(arguments([x, y]), ast.Compare(load(x), [op], [load(y)])) for op in node.ops]
+        thunks = [thunk(c) for c in rest]
         pairs = [ast.Tuple([o, t], ast.Load()) for o, t in zip(ops, thunks, strict=True)]
-        return _at(_call("compare", left, *pairs), node)
+        return at(call("compare", left, *pairs), node)
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         if _keeps(node):
             return node
         test, body, orelse = (self.visit(x) for x in (node.test, node.body, node.orelse))
-        return _at(_call("ifexp", test, ast.Lambda(_arguments([]), body), ast.Lambda(_arguments([]), orelse)), node)
+        return at(call("ifexp", test, thunk(body), thunk(orelse)), node)
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         if name in _UNTOUCHED:
             return node
         if name in _GATHERING and len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp):
-            node.args = [_at(ast.ListComp(node.args[0].elt, node.args[0].generators), node.args[0])]
+            node.args = [at(ast.ListComp(node.args[0].elt, node.args[0].generators), node.args[0])]
         function = self.visit(node.func)
         args = [self.visit(a) for a in node.args]
         keywords = [ast.keyword(k.arg, self.visit(k.value)) for k in node.keywords]
-        return _at(ast.Call(_run("call"), [function, *args], keywords), node)
+        return at(ast.Call(support("call"), [function, *args], keywords), node)
 
     def visit_ListComp(self, node: ast.ListComp) -> ast.expr:
         if len(node.generators) == 1 and not _keeps(node):
@@ -336,11 +332,11 @@ class _Transformer(ast.NodeTransformer):
             names = [g.target] if isinstance(g.target, ast.Name) else getattr(g.target, "elts", [])
             if names and all(isinstance(n, ast.Name) for n in names) and not g.ifs and not g.is_async:
                 params = [n.id for n in names]
-                each: ast.expr = ast.Lambda(_arguments(params), self.visit(node.elt))
+                each: ast.expr = ast.Lambda(arguments(params), self.visit(node.elt))
                 if not isinstance(g.target, ast.Name):
                     row = self.fresh("row")
-                    each = ast.Lambda(_arguments([row]), ast.Call(each, [ast.Starred(_load(row), ast.Load())], []))
-                return _at(_call("comprehension", each, self.visit(g.iter)), node)
+                    each = ast.Lambda(arguments([row]), ast.Call(each, [ast.Starred(load(row), ast.Load())], []))
+                return at(call("comprehension", each, self.visit(g.iter)), node)
         self.generic_visit(node)
         return node
 
@@ -366,37 +362,5 @@ def _is_constant(key: ast.expr) -> bool:
     return False
 
 
-def _arguments(names: Sequence[str]) -> ast.arguments:
-    return ast.arguments([], [ast.arg(n) for n in names], None, [], [], None, [])
-
-
-def _load(name: str) -> ast.Name:
-    return ast.Name(name, ast.Load())
-
-
-def _run(name: str) -> ast.Attribute:
-    return ast.Attribute(_load(RUN), name, ast.Load())
-
-
-def _call(name: str, *args: ast.expr) -> ast.Call:
-    return ast.Call(_run(name), list(args), [])
-
-
-def _statement(call: ast.Call, where: ast.AST) -> ast.Expr:
-    return _at(ast.Expr(call), where)
-
-
-def _at(node: N, where: ast.AST) -> N:
-    """Give a node, and what is new in it, the position of `where`."""
-    ast.copy_location(node, where)
-    _fill(node, where)
-    return node
-
-
-def _fill(node: ast.AST, where: ast.AST) -> None:
-    for child in ast.iter_child_nodes(node):
-        if "lineno" in child._attributes and not hasattr(child, "lineno"):
-            ast.copy_location(child, where)
-            # Python names the last line of what is called.
-            child.end_lineno, child.end_col_offset = child.lineno, child.col_offset  # type: ignore[attr-defined]
-        _fill(child, child if hasattr(child, "lineno") else where)
+def _statement(value: ast.expr, where: ast.AST) -> ast.Expr:
+    return at(ast.Expr(value), where)
