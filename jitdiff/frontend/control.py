@@ -256,22 +256,12 @@ def scan(
 
 
 def map(f: Callable[[Any], Any], xs: Any, *, checkpoint: Checkpoint = None) -> Any:
-    """Return the results of `f` on the rows of `xs`, stacked along a new first axis.
-
-    Parameters
-    ----------
-    f : callable
-        Function of one row.
-    xs : tree of arrays
-        What to go through, along the first axis of each array.
-    checkpoint : int or "sqrt", optional
-        As for `fori_loop`.
+    """Return the results of `f` on the rows of `xs`, stacked: `jitdiff.map` of a function that is not compiled.
 
     Examples
     --------
     >>> import numpy as np
-    >>> import jitdiff as jd
-    >>> jd.map(np.sum, np.ones((2, 3)))
+    >>> map(np.sum, np.ones((2, 3)))
     array([3., 3.])
     """
     return scan(lambda _, x: (None, f(x)), None, xs, checkpoint=checkpoint)[1]

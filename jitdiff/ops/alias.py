@@ -135,15 +135,12 @@ class Unclear:
         raise TracingError(f"{what}, and {self.why}", where=describe(caller()), hint="copy it: y = x.copy()")
 
 
-def shared(tracers: Sequence[Any]) -> list[Any]:
-    """Return the arrays that tracers are, or are views of, among those that have elements to share."""
-    found: list[Any] = []
-    for tracer in tracers:
-        if tracer.shape:
-            found += (
-                tracer.view.bases if isinstance(tracer.view, Unclear) else [tracer.view.root if tracer.view else tracer]
-            )
-    return found
+def shared(x: Any) -> list[Any]:
+    """Return the arrays that `x` is, or is a view of; none if it has no elements to share."""
+    if not isinstance(x, Handle) or not x.shape:  # type: ignore[attr-defined]
+        return []
+    view = getattr(x, "view", None)
+    return list(view.bases) if isinstance(view, Unclear) else [x if view is None else view.root]
 
 
 def tie(results: Sequence[tuple[Any, Sequence[Any]]], outer: Callable[[Any], bool], why: str) -> None:
@@ -177,20 +174,20 @@ def view_of(op: Op, xs: tuple[Any, ...], attrs: dict[str, Any], result: Any) -> 
     if not tracer.shape or not isinstance(base, type(tracer)) or any(getattr(x, "shape", ()) for x in xs[1:]):
         return result
     sure = op.name != "reshape" or is_contiguous(base) or _without_ones(base.shape) == _without_ones(tracer.shape)
-    view = View(base, op, xs, attrs, sure, 0)
-    view.version = view.root.version
-    tracer.view = view
-    tracer.fixed = base.fixed
-    return result
+    return _viewing(tracer, op, xs, attrs, sure)
 
 
 def as_view(op: Op, xs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
     """Return the result of an operation on a tracer as a view of it, which it is in NumPy written differently."""
     result = op(*xs, **attrs)
-    if result.view is None:
-        view = View(xs[0], op, xs, attrs, True, 0)
-        view.version = view.root.version
-        result.view, result.fixed = view, xs[0].fixed
+    return result if result.view is not None else _viewing(result, op, xs, attrs, sure=True)
+
+
+def _viewing(result: Any, op: Op, xs: tuple[Any, ...], attrs: dict[str, Any], sure: bool) -> Any:
+    """Let `result` read its elements from the first operand."""
+    view = View(xs[0], op, xs, attrs, sure, 0)
+    view.version = view.root.version
+    result.view, result.fixed = view, xs[0].fixed
     return result
 
 

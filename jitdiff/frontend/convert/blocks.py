@@ -56,9 +56,8 @@ def if_(test: Any, body: Run, orelse: Run, get: Get, put: Put, names: Names) -> 
 
     try:
         outs = control.branch(truth(test), arm(body), arm(orelse), merge)
-    except BaseException:
+    finally:
         put(before)
-        raise
     put(merge.finish(outs))
 
 
@@ -187,80 +186,92 @@ def _roll(rows: Rows, body: Body, test: Run | None, get: Get, put: Put, names: N
     if test is not None:
         _roll_while(test, body, rows, get, put, names)
         return
-    before = get()
-    demoted: set[str] = set()
-    while True:
-        carried = Carried(names, before, demoted)
-        lists: list[List] = []
 
-        def step(i: Any, *params: Any, carried: Carried = carried, lists: list[List] = lists) -> Sequence[Any]:
-            stacking()
-            carried.enter(put, params)
-            body(rows.item(i))
-            following = carried.leave(get)
-            lists[:], arrays = grown(builder_now())
-            return [*following, *arrays]
+    def make(carried: Carried, lists: list[List]) -> Rolled:
+        def step(i: Any, *params: Any) -> Sequence[Any]:
+            return _iteration(carried, lists, get, put, params, lambda: body(rows.item(i)))
 
-        try:
-            lasts_of = functools.partial(getattr, carried, "lasts")
-            if rows.checkpoint is None:
-                outs, stacks, lasts = control.fori_with_lasts(rows.size, step, carried.init, lasts_of)
-            else:
-                outs, stacks, lasts = segments.fori(rows.size, step, carried.init, rows.checkpoint, lasts_of)
-        except Demote as found:
-            demoted = demoted | {found.name}
-            continue
-        finally:
-            put(before)
-        break
-    surely = isinstance(rows.size, int) and rows.size > 0
-    put(carried.finish(outs, lasts, surely))
-    extend_stacked(lists, stacks)
+        lasts_of = functools.partial(getattr, carried, "lasts")
+        if rows.checkpoint is None:
+            return control.fori_with_lasts(rows.size, step, carried.init, lasts_of)
+        return segments.fori(rows.size, step, carried.init, rows.checkpoint, lasts_of)
+
+    _carry(make, get, put, names, surely=isinstance(rows.size, int) and rows.size > 0)
 
 
 def _roll_while(test: Run, body: Body, rows: Rows | None, get: Get, put: Put, names: Names) -> None:
     """Make a loop of the program that ends by its test; over `rows`, it ends with them too."""
-    if rows is not None and rows.checkpoint is not None:
-        raise ArgumentError(
-            "range: checkpoint= is for loops without break and return",
-            where=describe(caller()),
-            hint="use jitdiff.while_loop with checkpoint=",
-        )
+    if rows is None:
+
+        def make(carried: Carried, lists: list[List]) -> Rolled:
+            def condition(*params: Any) -> Any:
+                carried.enter(put, params)
+                return truth(test())
+
+            def step(*params: Any) -> Sequence[Any]:
+                return _iteration(carried, lists, get, put, params, lambda: body(None))
+
+            lasts_of = functools.partial(getattr, carried, "lasts")
+            outs, stacks, _, lasts = control.while_with_lasts(condition, step, carried.init, lasts_of)
+            return outs, stacks, lasts
+
+    else:
+        if rows.checkpoint is not None:
+            raise ArgumentError(
+                "range: checkpoint= is for loops without break and return",
+                where=describe(caller()),
+                hint="use jitdiff.while_loop with checkpoint=",
+            )
+
+        def make(carried: Carried, lists: list[List]) -> Rolled:
+            def condition(i: Any, *params: Any) -> Any:
+                carried.enter(put, params)
+                within = i < rows.size
+                goes_on = test()
+                return truth(goes_on) & within if is_traced(goes_on) else within
+
+            def step(i: Any, *params: Any) -> Sequence[Any]:
+                return [i + 1, *_iteration(carried, lists, get, put, params, lambda: body(rows.item(i)))]
+
+            lasts_of = functools.partial(getattr, carried, "lasts")
+            (_, *outs), stacks, _, lasts = control.while_with_lasts(condition, step, [0, *carried.init], lasts_of)
+            return outs, stacks, lasts
+
+    _carry(make, get, put, names, surely=False)
+
+
+Rolled = tuple[list[Any], list[Any], list[Any]]
+"""Of a loop of the program: the final carries, what its iterations stacked, and what the last one left behind."""
+
+
+def _carry(make: Callable[[Carried, list[List]], Rolled], get: Get, put: Put, names: Names, surely: bool) -> None:
+    """Make a loop and let the variables hold what they hold after it; `surely` says that it runs at least once."""
     before = get()
     demoted: set[str] = set()
     while True:
-        carried = Carried(names, before, demoted)
-        lists: list[List] = []
-
-        def condition(*state: Any, carried: Carried = carried) -> Any:
-            carried.enter(put, state[1:] if rows is not None else state)
-            if rows is None:
-                return truth(test())
-            within = state[0] < rows.size
-            goes_on = test()
-            return truth(goes_on) & within if is_traced(goes_on) else within
-
-        def step(*state: Any, carried: Carried = carried, lists: list[List] = lists) -> Sequence[Any]:
-            stacking()
-            carried.enter(put, state[1:] if rows is not None else state)
-            body(rows.item(state[0]) if rows is not None else None)
-            following = carried.leave(get)
-            lists[:], arrays = grown(builder_now())
-            return [*([state[0] + 1] if rows is not None else []), *following, *arrays]
-
-        init = [0, *carried.init] if rows is not None else carried.init
+        carried, lists = Carried(names, before, demoted), list[List]()
         try:
-            outs, stacks, _, lasts = control.while_with_lasts(
-                condition, step, init, functools.partial(getattr, carried, "lasts")
-            )
+            outs, stacks, lasts = make(carried, lists)
         except Demote as found:
             demoted = demoted | {found.name}
-            continue
+        else:
+            break
         finally:
             put(before)
-        break
-    put(carried.finish(outs[1:] if rows is not None else outs, lasts, False))
+    put(carried.finish(outs, lasts, surely))
     extend_stacked(lists, stacks)
+
+
+def _iteration(
+    carried: Carried, lists: list[List], get: Get, put: Put, params: Sequence[Any], body: Run
+) -> Sequence[Any]:
+    """Trace an iteration: return what it hands on, then what it adds to `lists`."""
+    stacking()
+    carried.enter(put, params)
+    body()
+    following = carried.leave(get)
+    lists[:], arrays = grown(builder_now())
+    return [*following, *arrays]
 
 
 def comprehension(each: Callable[[Any], Any], iterable: Any) -> Any:

@@ -60,19 +60,19 @@ class Carried:
                 continue
             found = []
             for leaf in leaves:
-                shared = isinstance(leaf, Tracer) and bool(leaf.shape)
-                if shared and id(leaf) in by_identity:
-                    found.append(by_identity[id(leaf)])
-                    continue
-                found.append(len(self.init))
-                if shared:
-                    by_identity[id(leaf)] = len(self.init)
-                self.init.append(leaf)
+                slot = len(self.init)
+                if _is_array(leaf):
+                    slot = by_identity.setdefault(id(leaf), slot)
+                if slot == len(self.init):
+                    self.init.append(leaf)
+                found.append(slot)
             self.slots.append(found)
         self.demoted = demoted
         self.cells: list[Tracer] = []
         self.versions: list[int] = []
         self.kept: list[bool] = []
+        self.changed: list[bool] = []
+        self.stale: list[int] = []
         self.lasts: list[Any] = []
         self.ends: list[Any] = []
         self.roots: list[list[Tracer]] = []
@@ -125,17 +125,13 @@ class Carried:
             if xs:
                 following[s] = xs[0]
         self._check_aliases(following)
-        self.following = [shared([x]) if isinstance(x, Tracer) else [] for x in following]
+        self.following = list(map(shared, following))
         return following
 
     def _check_aliases(self, following: list[Any]) -> None:
         changed = [cell.version != v for cell, v in zip(self.cells, self.versions, strict=True)]
         self.kept = [x is cell for x, cell in zip(following, self.cells, strict=True)]
-        moved = [
-            s
-            for s, kept in enumerate(self.kept)
-            if not kept and isinstance(self.init[s], Tracer) and self.cells[s].shape
-        ]
+        moved = [s for s, kept in enumerate(self.kept) if not kept and _is_array(self.init[s])]
         builder = builder_now()
         for s, cell in enumerate(self.cells):
             first = self.init[s]
@@ -148,11 +144,9 @@ class Carried:
                         hint="copy the view before the loop",
                     )
         if any(changed[s] for s in moved):
-            others = [x for x in following if isinstance(x, Tracer) and x.shape]
+            others = [x for x in following if _is_array(x)]
             doubled = len({id(x) for x in others}) < len(others)
-            foreign = any(
-                x.home is not builder for x in (following[s] for s in moved) if isinstance(x, Tracer) and x.shape
-            )
+            foreign = any(x.home is not builder for x in (following[s] for s in moved) if _is_array(x))
             if doubled or foreign:
                 raise TracingError(
                     "a variable is bound to an array that has another name, and changed in place in the next iteration",
@@ -171,12 +165,13 @@ class Carried:
         if not all(map(is_number, leaves)):
             if not isinstance(before, Undefined) and name not in self.demoted and not same(before, value):
                 raise _changes(name, before, value)
-            return Undefined(f"{name} is {shown(value)} from inside the loop") if _has_tracer(leaves) else value
+            traced = any(isinstance(x, Handle) for x in leaves)
+            return Undefined(f"{name} is {shown(value)} from inside the loop") if traced else value
         if not isinstance(before, Undefined) and name not in self.demoted:
             raise _changes(name, before, value)
         first = len(self.lasts)
         self.lasts += leaves
-        self.roots += [shared([x]) if isinstance(x, Tracer) else [] for x in leaves]
+        self.roots += map(shared, leaves)
         return _Last(first, len(leaves), spec)
 
     def _is_read(self, s: int) -> bool:
@@ -187,14 +182,12 @@ class Carried:
     def finish(self, outs: Sequence[Tracer], lasts: Sequence[Any], surely: bool) -> list[Any]:
         """Return what the variables hold after the loop; `surely` says that it runs at least once."""
         for s, (first, out) in enumerate(zip(self.init, outs, strict=True)):
-            if isinstance(first, Tracer) and first.shape:
-                if self.kept[s]:
-                    if self.changed[s]:
-                        first.rebind(out)
-                elif s in self.stale:
-                    first.retire("it was changed in place under another name in a loop that binds names anew")
+            if s in self.stale:
+                first.retire("it was changed in place under another name in a loop that binds names anew")
+            elif self.kept[s] and self.changed[s] and _is_array(first):
+                first.rebind(out)
         held = [
-            first if self.kept[s] and isinstance(first, Tracer) and first.shape else out
+            first if self.kept[s] and _is_array(first) else out
             for s, (first, out) in enumerate(zip(self.init, outs, strict=True))
         ]
         builder = builder_now()
@@ -240,5 +233,6 @@ def _fits(have: ArrayType, want: ArrayType) -> bool:
     return have.dtype == want.dtype
 
 
-def _has_tracer(leaves: Sequence[Any]) -> bool:
-    return any(isinstance(x, Handle) for x in leaves)
+def _is_array(x: Any) -> bool:
+    """Whether `x` is an array of the program, which is changed in place; scalars are bound anew."""
+    return isinstance(x, Tracer) and bool(x.shape)

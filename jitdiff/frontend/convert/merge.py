@@ -51,7 +51,7 @@ def outcome(values: Sequence[Any]) -> Outcome:
         kept = []
         for leaf in leaves:
             pinned = isinstance(leaf, Tracer) and leaf.numbers is None
-            kept.append(Leaf(leaf, Tracer(leaf.atom) if pinned else leaf, shared([leaf]) if pinned else []))
+            kept.append(Leaf(leaf, Tracer(leaf.atom) if pinned else leaf, shared(leaf) if pinned else []))
         found.append((value, kept, spec))
     return found
 
