@@ -73,9 +73,11 @@ class View:
             self.version = version
 
     def numbers(self) -> Any:
-        """Return the elements of the view if those of its root are known, otherwise None."""
-        known = self.base.numbers
-        return None if known is None else self.op.evaluate(known, *self.xs[1:], **self.attrs)
+        """Return the elements of the view if those of its root are known, and which they are; otherwise None."""
+        from jitdiff.ops.tracer import numbers_of
+
+        known = numbers_of(self.xs)
+        return None if known is None else self.op.evaluate(*known, **self.attrs)
 
     def write(self, tracer: Tracer, new: Any) -> None:
         """Change the elements of the view, that is, of its base."""

@@ -81,7 +81,7 @@ class Tracer(ArrayMethods):
 
     def bind(self, op: Op, xs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
         """Append `op` to the block being built; computed at once where all operands are known numbers."""
-        if self.numbers is not None and (known := _numbers_of(xs)) is not None:
+        if self.numbers is not None and (known := numbers_of(xs)) is not None:
             op.infer(*(ArrayType(np.asarray(x).dtype, np.shape(x)) for x in known), **attrs)
             with np.errstate(all="ignore"):
                 y = op.evaluate(*known, **attrs)
@@ -130,7 +130,7 @@ class Tracer(ArrayMethods):
         if func not in FUNCTIONS:
             # What has no rule can still be computed from numbers.
             leaves, spec = optree.tree_flatten((args, kwargs))  # type: ignore[arg-type, var-annotated]
-            known = _numbers_of(leaves)
+            known = numbers_of(leaves)
             if known is not None:
                 given, options = optree.tree_unflatten(spec, known)
                 result = func(*given, **options)
@@ -231,7 +231,7 @@ def apart(x: Any) -> Any:
     return Tracer(x.atom) if x.numbers is None else Tracer(None, x.numbers.copy())
 
 
-def _numbers_of(xs: Sequence[Any]) -> list[Any] | None:
+def numbers_of(xs: Sequence[Any]) -> list[Any] | None:
     """Return operands as numbers, or None if one has none."""
     found = []
     for x in xs:

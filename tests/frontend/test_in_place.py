@@ -268,3 +268,19 @@ def test_a_stale_reshape_of_unknown_layout_is_refused():
 
     with pytest.raises(TracingError, match="view or a copy"):
         jd.compile(f)(X)
+
+
+def test_rows_of_known_zeros_are_changed_at_traced_indices():
+    def f(x):
+        y = np.zeros((len(x), 2))
+        for i in jd.range(len(x)):
+            for j in range(i):
+                y[i] -= x[j] * x
+                y[j] += x[i] * x
+        return np.sum(y**2)
+
+    x = X[:2] * 3.0
+    compiled = jd.compile(f)
+    assert_allclose(compiled(x), f(x))
+    jd.check_grads(compiled, (x,))
+    assert compiled.ir.count("for ") == 2
