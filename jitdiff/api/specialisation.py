@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from jitdiff import codegen, passes
 from jitdiff.api.memory import Memory, memory_of
 from jitdiff.api.pullback import Pullback
 from jitdiff.config import settings
-from jitdiff.frontend import Traced, native, unflatten
+from jitdiff.frontend import Traced, flatten, native, unflatten
 from jitdiff.ir import ArrayType, Block, Dim, Emitted, show
 from jitdiff.native.signals import NotMine, WorkspaceTooSmall
 from jitdiff.ops import Handle, Op
@@ -257,12 +257,20 @@ def _finish(types: Sequence[ArrayType], spec: PyTreeSpec) -> Callable[[Any], Any
     if flat_tuple and len(types) == 2 and first is not None and kinds[1] is None:
         # A value and its gradient.
         return lambda results: (first(results[0]), results[1])
+    if first is not None and not any(kinds[1:]) and spec == _value_and_gradients(len(kinds) - 1):
+        return lambda results: (first(results[0]), results[1:])
 
     def nested(results: Any) -> Any:
         flat = results if len(kinds) > 1 else (results,)
         return unflatten(spec, [r if kind is None else kind(r) for r, kind in zip(flat, kinds, strict=True)])
 
     return nested
+
+
+@cache
+def _value_and_gradients(count: int) -> PyTreeSpec:
+    """Return how a value and its gradients by several arguments are nested."""
+    return flatten((0, (0,) * count))[1]
 
 
 def _dump(stage: str, block: Block) -> None:

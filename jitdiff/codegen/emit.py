@@ -9,6 +9,7 @@ from jitdiff.codegen.buffers import allocate
 from jitdiff.codegen.cut import Function, cut
 from jitdiff.codegen.distribute import distribute
 from jitdiff.codegen.elements import NotSpread
+from jitdiff.codegen.gather import Gathering
 from jitdiff.codegen.guards import guards_of
 from jitdiff.codegen.items import Plan, Slot
 from jitdiff.codegen.lower import lower
@@ -75,7 +76,11 @@ def emit(block: Block, name: str, doc: str = "") -> Emitted:
         if k not in outs
     ]
     stmts.append(Stmt(f"return {', '.join(values)}".rstrip(), pinned=True))
-    stmts, workspace = allocate(program, distribute(stmts, program.aliases))
+    arrays = {
+        place.name: place for place in (*program.places.values(), *slots.values()) if not (place.prefix or place.spread)
+    }
+    arrays |= {buffer.name: Place(buffer.name, buffer.type) for buffer in program.buffers}
+    stmts, workspace = allocate(program, distribute(stmts, program.aliases, Gathering(program, arrays)))
     body = [*guards, *stmts]
     if name in free_names(body):
         # The user's function has the name of one that the text calls.

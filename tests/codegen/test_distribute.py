@@ -100,7 +100,7 @@ def test_the_same_is_computed(text):
 def test_each_innermost_loop_adds_to_an_array_once(text):
     for loop in (s for stmt in distribute(statements(text), {}) for s in stmt.walk() if s.body):
         if all(s.body is None for s in loop.body):
-            assert sum("x[" in s.text.split("=")[0] for s in loop.body) == 1
+            assert sum("x[" in s.text.split("=")[0] for s in loop.body) <= 1
 
 
 @pytest.mark.parametrize("text", [*TURNED.values(), SPLIT["neighbours of a row"]], ids=[*TURNED, "neighbours"])
