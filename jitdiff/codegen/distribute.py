@@ -96,16 +96,16 @@ def _split(nest: Nest, lines: Sequence[Line]) -> list[Stmt]:
                 groups.append([line])
     if _work_again(nest, groups) > _WORK * len(groups):
         groups = [[line for line in lines if nest.is_sum(line)]]
-    if len(groups) < 2 and not nest.turned and lines is nest.levels[-1]:
-        return nest.stmts[:1]
     stores = [line for line in lines if not line.is_scalar and not nest.is_sum(line)]
-    # A loop that stores one number again and again is a call that sets memory.
-    constant = [line for line in stores if isinstance(line.value, ast.Constant)]
-    last = [line for line in stores if line not in constant]
-    if groups:
-        last = [*groups.pop(), *last]
-    loops = [nest.loop(wanted) for wanted in (*groups, last, constant) if wanted]
-    return nest.around_loops(loops)
+    loops = [*groups[:-1], [*(groups[-1] if groups else ()), *stores]]
+    if lines is nest.levels[-1]:
+        if len(loops) < 2 and not nest.turned:
+            return nest.stmts[:1]
+    else:
+        # Copying elements elsewhere and setting them to zero are two calls that are fast.
+        constant = [line for line in stores if isinstance(line.value, ast.Constant)]
+        loops = [[line for line in loop if line not in constant] for loop in loops] + [constant]
+    return nest.around_loops([nest.loop(wanted) for wanted in loops if wanted])
 
 
 def _work_again(nest: Nest, groups: Sequence[Sequence[Line]]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jitdiff.codegen.accumulate import accumulate
 from jitdiff.codegen.blocks import emit_block
 from jitdiff.codegen.buffers import allocate
 from jitdiff.codegen.cut import Function, cut
@@ -15,6 +16,7 @@ from jitdiff.codegen.items import Plan, Slot
 from jitdiff.codegen.lower import lower
 from jitdiff.codegen.plan import plan_block
 from jitdiff.codegen.program import Place, Program
+from jitdiff.codegen.sliding import slide
 from jitdiff.codegen.spread import candidates, without
 from jitdiff.codegen.text import BUILTINS, Stmt, free_names, render
 from jitdiff.ir import Block, Dim, Emitted
@@ -76,11 +78,13 @@ def emit(block: Block, name: str, doc: str = "") -> Emitted:
         if k not in outs
     ]
     stmts.append(Stmt(f"return {', '.join(values)}".rstrip(), pinned=True))
+    accumulate(stmts)
     arrays = {
         place.name: place for place in (*program.places.values(), *slots.values()) if not (place.prefix or place.spread)
     }
     arrays |= {buffer.name: Place(buffer.name, buffer.type) for buffer in program.buffers}
-    stmts, workspace = allocate(program, distribute(stmts, program.aliases, Gathering(program, arrays)))
+    stmts = distribute(stmts, program.aliases, Gathering(program, arrays))
+    stmts, workspace = allocate(program, slide(stmts, program, arrays))
     body = [*guards, *stmts]
     if name in free_names(body):
         # The user's function has the name of one that the text calls.

@@ -13,7 +13,8 @@ from jitdiff.codegen.terms import canonical, monomials
 from jitdiff.codegen.text import Stmt, names_in
 
 _CONVERSION = re.compile(r"np\.(bool_|u?int\d+|float\d+)")
-_HEAD = re.compile(r"for (\w+) in range\((.+)\):")
+HEAD = re.compile(r"for (\w+) in range\((.+)\):")
+"""The head of a loop: its variable and the number of its values."""
 
 
 class Dependent(Exception):
@@ -23,7 +24,7 @@ class Dependent(Exception):
 def nest_of(stmt: Stmt) -> list[Stmt]:
     """Return loops that stand one in another with no more than statements before the inner one; none if there are."""
     nest: list[Stmt] = []
-    while _HEAD.fullmatch(stmt.text) and stmt.body:
+    while HEAD.fullmatch(stmt.text) and stmt.body:
         nest.append(stmt)
         *before, last = stmt.body
         if any(s.body is not None for s in before):
@@ -102,7 +103,7 @@ def integer_line(stmt: Stmt) -> tuple[str, ast.expr] | None:
 
 @dataclass(eq=False, slots=True)
 class Line:
-    """A statement of a loop: a local scalar gets a value, or an element of an array does."""
+    """A statement of a loop: a local scalar gets a value, or an element of an array does, or something is added to."""
 
     stmt: Stmt
     target: ast.Name | ast.Subscript
@@ -118,7 +119,9 @@ class Line:
             case ast.Assign(targets=[ast.Name() | ast.Subscript(value=ast.Name()) as target], value=value):
                 line = cls(stmt, target, value)
             case ast.AugAssign(
-                target=ast.Subscript(value=ast.Name()) as target, op=ast.Add() | ast.Sub() as op, value=value
+                target=ast.Name() | ast.Subscript(value=ast.Name()) as target,
+                op=ast.Add() | ast.Sub() as op,
+                value=value,
             ):
                 line = cls(stmt, target, value, adds=True, subtracts=isinstance(op, ast.Sub))
             case _:
@@ -144,8 +147,8 @@ class Line:
 
     @property
     def is_scalar(self) -> bool:
-        """Whether it gives a local scalar a value."""
-        return isinstance(self.target, ast.Name)
+        """Whether it gives a local scalar a value, not to be added to."""
+        return isinstance(self.target, ast.Name) and not self.adds
 
     @property
     def work(self) -> int:
@@ -184,7 +187,7 @@ class Nest:
         if not stmts:
             raise Dependent
         self.stmts, self.around = stmts, around
-        heads = [_HEAD.fullmatch(stmt.text) for stmt in stmts]
+        heads = [HEAD.fullmatch(stmt.text) for stmt in stmts]
         self.bounds = {head[1]: head[2] for head in heads if head}
         self.levels = [[Line.of(s) for s in stmt.body or () if s.body is None] for stmt in stmts]
         self.lines = [line for level in self.levels for line in level]
@@ -199,9 +202,8 @@ class Nest:
         return line.adds and not self._places[line.name] and all(x.adds for x in self.lines if x.name == line.name)
 
     def index(self, line: Line) -> list[ast.expr]:
-        """Return the index that a line writes to, in terms of the loop variables."""
-        assert isinstance(line.target, ast.Subscript)
-        return [self._inline(term) for term in _terms(line.target)]
+        """Return the index that a line writes to, in terms of the loop variables; nothing for a scalar."""
+        return [self._inline(term) for term in terms_of(line.target)]
 
     def place(self, line: Line) -> list[ast.expr]:
         """Return the index that a line writes to where loops that go down are turned round."""
@@ -250,12 +252,15 @@ class Nest:
             raise Dependent
         written: set[str] = set()
         stored = {line.name for line in lines if not line.is_scalar}
+        totals = {line.name for line in lines if line.adds and isinstance(line.target, ast.Name)}
         bases = [aliases.get(name, name) for name in stored]
         self._places = {name: set() for name in stored}
         for line in lines:
             for part in line.reads:
                 for inner in ast.walk(part):
                     if isinstance(inner, ast.Name) and inner.id in self.scalars and inner.id not in written:
+                        raise Dependent
+                    if isinstance(inner, ast.Name) and inner.id in totals:
                         raise Dependent
                     if isinstance(inner, ast.Subscript):
                         name = _array(inner)
@@ -271,7 +276,7 @@ class Nest:
                     raise Dependent
                 self._inlined[line.name] = self._inline(line.value)
             written.add(line.name)
-        if len(set(bases)) < len(bases):
+        if len(set(bases)) < len(bases) or not totals.isdisjoint(self.scalars):
             raise Dependent
         for line in lines:
             if isinstance(line.target, ast.Subscript) and not self.is_sum(line):
@@ -287,14 +292,14 @@ class Nest:
 
     def _is_own(self, element: ast.Subscript) -> bool:
         """Tell whether each iteration has an element of its own: an axis for each loop."""
-        slopes = [{v: c for v in self.bounds if (c := self.slope(term, v))} for term in _terms(element)]
+        slopes = [{v: c for v in self.bounds if (c := self.slope(term, v))} for term in terms_of(element)]
         return all(any(list(slope) == [v] and abs(slope[v]) == 1 for slope in slopes) for v in self.bounds)
 
     # Turning loops round.
 
     def _turned(self) -> dict[str, ast.expr]:
         every = [e for line in self.lines for e in ast.walk(ast.parse(line.stmt.text)) if isinstance(e, ast.Subscript)]
-        terms = [term for element in every for term in _terms(element)]
+        terms = [term for element in every for term in terms_of(element)]
         turned: dict[str, ast.expr] = {}
         for variable, bound in self.bounds.items():
             if {slope for term in terms if (slope := self.slope(term, variable))} != {-1}:
@@ -323,7 +328,7 @@ class Nest:
                     parsed(canonical(ast.unparse(replaced(replaced(t, self.around.known), turned)), {}))
                     if any(isinstance(n, ast.Name) and n.id in turned for n in ast.walk(t))
                     else t
-                    for t in _terms(element)
+                    for t in terms_of(element)
                 ]
                 element.slice = ast.Tuple(terms, ast.Load()) if len(terms) > 1 else terms[0]
         return ast.unparse(_Outside(turned).visit(tree))
@@ -342,7 +347,10 @@ def _array(element: ast.Subscript) -> str:
     return ast.unparse(element.value)
 
 
-def _terms(element: ast.Subscript) -> list[ast.expr]:
+def terms_of(element: ast.Name | ast.Subscript) -> list[ast.expr]:
+    """Return the index of an element, an expression for each axis; nothing for a scalar."""
+    if isinstance(element, ast.Name):
+        return []
     return element.slice.elts if isinstance(element.slice, ast.Tuple) else [element.slice]
 
 
