@@ -136,7 +136,7 @@ class _Loop:
         """Let the elements of a pair be scalars in the loop; return the statement that comes before it."""
         here, following = pair
         scalars = {
-            index: program.names.fresh(f"{name}_{which}") for index, which in ((here, "here"), (following, "next"))
+            index: program.names.fresh(f"{name}_{which}") for index, which in ((here, "here"), (following, "ahead"))
         }
         assert self.stmt.body is not None
         change = _Scalars(self, name, scalars)
