@@ -29,7 +29,7 @@ from jitdiff.ir import ArrayType, Emitted
 from jitdiff.native import vecmath
 from jitdiff.native.fortran import LARGE_INTEGERS
 from jitdiff.native.libraries import linked_only
-from jitdiff.native.subscripts import NAME, from_start, subscripted
+from jitdiff.native.tree import NAMES, tree_of
 
 # Never nnan or ninf: NaN and inf behave as in NumPy.
 FASTMATH = frozenset({"reassoc", "contract", "arcp", "nsz"})
@@ -105,8 +105,8 @@ def compile_text(emitted: Emitted, name: str, path: str, *, on_disk: bool, paral
     # Numba imports the module of what it loads. Nothing else does, so it can go when the dispatcher goes.
     sys.modules[name] = module
     try:
-        module.__dict__[NAME] = from_start
-        tree = subscripted(stored(emitted.source), path)
+        module.__dict__.update(NAMES)
+        tree = tree_of(emitted, stored(emitted.source), path)
         exec(compile(tree, path, "exec"), module.__dict__)  # noqa: S102  the text that codegen wrote
         dispatcher = _compile_module(module, emitted, on_disk=on_disk, parallel=parallel)
     finally:

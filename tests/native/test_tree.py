@@ -1,4 +1,4 @@
-"""Subscripts that do not count from the end."""
+"""What Numba is handed in place of the text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import ast
 import numpy as np
 import pytest
 
-from jitdiff.native.subscripts import subscripted
+from jitdiff.ir import ArrayType, Emitted
+from jitdiff.native.tree import tree_of
 from tests.native.modules import native, run, run_in_python
 
 
@@ -16,7 +17,7 @@ from tests.native.modules import native, run, run_in_python
     ["x[0]", "x[-1]", "x[:]", "x[1:, ::-1]", "x[i:j]", "x.shape[0]", "x.shape[k]", "x[i, :] = 0.0"],
 )
 def test_constants_slices_and_attributes_stay(text):
-    tree = ast.unparse(subscripted(text, ""))
+    tree = ast.unparse(tree_of(Emitted(text, "f", ("f",), (), (), 0), text, ""))
     assert tree.replace("__from_start__(i)", "i") == text
 
 
