@@ -52,11 +52,11 @@ class Gathered:
 
 @dataclass(frozen=True, slots=True)
 class _Share:
-    """What a neighbour gets: the line that adds it, how far the neighbour is along each axis, and a factor."""
+    """What a neighbour gets: the line that adds it, a factor, and how far it is from the first along each axis."""
 
     line: Line
-    offset: tuple[int, ...]
     factor: float
+    offset: tuple[int, ...] = ()
 
 
 @dataclass(eq=False)
@@ -89,8 +89,8 @@ class Gathering:
         sums = [line for line in nest.levels[-1] if nest.is_sum(line)]
         for name in dict.fromkeys(line.name for line in sums):
             lines = [line for line in sums if line.name == name]
-            if len(lines) >= _PLACES and self._is_box(nest, lines[0]):
-                source, shares = _shares(nest, lines)
+            if len(lines) >= _PLACES and self._is_box(nest, lines[0]) and (found := _shares(nest, lines)):
+                source, shares = found
                 if len(shares) >= _PLACES and self._is_uniform(nest, self.arrays[name].type):
                     return self._written(nest, source, shares)
         return None
@@ -185,34 +185,30 @@ class Gathering:
                     total = name
                 total = f"{total} + {element}"
             weight = literal(Const.of(factor, ArrayType(type.dtype)))
-            parts.append(total if factor == 1 else f"{weight} * ({total})")
+            parts.append(total if factor == 1 else f"-({total})" if factor == -1 else f"{weight} * ({total})")
         return [*stmts, Stmt(normal(f"{target} = {target} + ({' + '.join(parts)})"), loc)]
 
 
-def _shares(nest: Nest, lines: Sequence[Line]) -> tuple[ast.expr, list[_Share]]:
-    """Return the number of a cell of which most lines add a multiple, and what they add; none if it is no stencil."""
-    origin = nest.place(lines[0])
-    offsets = []
-    for line in lines:
-        apart = [
-            dict(monomials(f"{ast.unparse(a)} - ({ast.unparse(b)})"))
-            for a, b in zip(nest.place(line), origin, strict=True)
-        ]
-        if any(set(parts) - {()} for parts in apart):
-            return origin[0], []
-        offsets.append(tuple(parts.get((), 0) for parts in apart))
-    best: tuple[ast.expr, list[_Share]] = origin[0], []
-    least = 0
+def _shares(nest: Nest, lines: Sequence[Line]) -> tuple[ast.expr, list[_Share]] | None:
+    """Return the number of a cell of which most lines add a multiple, and what they add; None if it is no stencil."""
+    best: tuple[ast.expr, list[_Share]] | None = None
+    least = (0, 0)
     for source in _sources(nest, lines):
-        shares = [
-            _Share(line, offset, factor)
-            for line, offset in zip(lines, offsets, strict=True)
-            if (factor := _multiple(nest, line, source))
-        ]
-        work = len({share.factor for share in shares} - {1.0})
-        if (len(shares), -work) > (len(best[1]), -least):
-            best, least = (source, shares), work
-    return best
+        shares = [_Share(line, factor) for line in lines if (factor := _multiple(nest, line, source))]
+        rank = (len(shares), -len({share.factor for share in shares} - {1.0}))
+        if rank > least:
+            best, least = (source, shares), rank
+    if best is None:
+        return None
+    source, shares = best
+    found = []
+    for share in shares:
+        pairs = zip(nest.place(share.line), nest.place(shares[0].line), strict=True)
+        apart = [dict(monomials(f"{ast.unparse(a)} - ({ast.unparse(b)})")) for a, b in pairs]
+        if any(set(parts) - {()} for parts in apart):
+            return None
+        found.append(_Share(share.line, share.factor, tuple(parts.get((), 0) for parts in apart)))
+    return source, found
 
 
 def _sources(nest: Nest, lines: Sequence[Line]) -> Iterator[ast.expr]:

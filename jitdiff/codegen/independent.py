@@ -237,7 +237,8 @@ class Nest:
         """Return the nest with the given innermost loops."""
         for stmt, level in zip(self.stmts[-2::-1], self.levels[-2::-1], strict=True):
             for line in reversed(level):
-                if any(line.name in names_in(s.text)[0] for inner in body for s in inner.walk()):
+                read = any(line.name in names_in(s.text)[0] for inner in body for s in inner.walk())
+                if read or not line.is_scalar:
                     body = [self._turn(line), *body]
             body = [Stmt(stmt.text, stmt.loc, body)]
         return body

@@ -28,6 +28,11 @@ for i in range(6):
 }
 
 TURNED = {
+    "beside sums of the loop around": """
+for i in range(8):
+    z[2, 0] += y[i, 0]
+    for j in range(8):
+        x[i, 7 - j] += y[7 - j, i]""",
     "one addition": "for i in range(8):\n    t = 7 - i\n    x[3, t] += y[t, 3] * 1.5",
     "one assignment": "for i in range(7):\n    x[3, 6 - i] = y[3, 7 - i]",
 }
