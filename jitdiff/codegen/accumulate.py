@@ -32,10 +32,11 @@ def accumulate(stmts: Sequence[Stmt]) -> None:
 def _accumulate(body: list[Stmt], passing: set[str]) -> None:
     """Do so in the body of a loop; `passing` are the names that are stored once and loaded once."""
     handed = _handed_on(body[-1])
+    once = Counter(handed.values())
     inside = Counter(name for stmt in body for inner in stmt.walk() for name in names_in(inner.text)[0])
     kept = dict(handed)
     for total, new in handed.items():
-        if new not in passing or inside[total] != 1:
+        if new not in passing or once[new] != 1 or inside[total] != 1:
             continue
         for k, stmt in enumerate(body[:-1]):
             if stmt.body is None and names_in(stmt.text)[1] == (new,) and (text := _added(stmt.text, total)):

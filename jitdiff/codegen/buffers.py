@@ -43,7 +43,10 @@ def allocate(program: Program, stmts: list[Stmt]) -> tuple[list[Stmt], int]:
         inner = () if buffer in kept or buffer.returned else buffer.scope
         where = inner[-1].body if inner else stmts
         assert where is not None
-        where.insert(where.index(uses.first[buffer.name][len(inner)]), Stmt(text))
+        position = where.index(uses.first[buffer.name][len(inner)])
+        if where[position].text == "else:":
+            position -= 1
+        where.insert(position, Stmt(text))
     return [*head, *stmts], 0 if symbolic else total
 
 

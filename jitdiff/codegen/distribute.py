@@ -42,19 +42,20 @@ def distribute(stmts: Sequence[Stmt], aliases: Mapping[str, str], gathering: Gat
     around = Surroundings.of(stmts, aliases)
     found: list[Stmt] = []
     for stmt in stmts:
-        changed = _distributed([stmt], around, gathering, inside=False)
+        changed = _distributed([stmt], around, gathering, ())
         found += [*(gathering.before() if gathering else ()), *changed]
     return _without_unread(found, around)
 
 
 def _distributed(
-    stmts: Sequence[Stmt], around: Surroundings, gathering: Gathering | None, *, inside: bool
+    stmts: Sequence[Stmt], around: Surroundings, gathering: Gathering | None, outer: tuple[str, ...]
 ) -> list[Stmt]:
+    """Return statements that stand in loops and branches with the heads `outer`."""
     found: list[Stmt] = []
     rest = list(stmts)
     while rest:
-        if gathering is not None and inside:
-            taken, changed = _gathered(rest, around, gathering)
+        if gathering is not None and outer:
+            taken, changed = _gathered(rest, around, gathering, outer)
             if taken:
                 found += changed
                 del rest[:taken]
@@ -64,14 +65,16 @@ def _distributed(
             nest = Nest(nest_of(stmt), around)
         except Dependent:
             if stmt.body is not None:
-                stmt.body[:] = _distributed(stmt.body, around, gathering, inside=True)
+                stmt.body[:] = _distributed(stmt.body, around, gathering, (*outer, stmt.text))
             found.append(stmt)
         else:
             found += _split(nest, nest.levels[-1])
     return found
 
 
-def _gathered(stmts: Sequence[Stmt], around: Surroundings, gathering: Gathering) -> tuple[int, list[Stmt]]:
+def _gathered(
+    stmts: Sequence[Stmt], around: Surroundings, gathering: Gathering, outer: Sequence[str]
+) -> tuple[int, list[Stmt]]:
     """Return how many of the first statements, as one nest, add to neighbours, and what becomes of them."""
     nests = alike(stmts)
     for count in range(len(nests), 0, -1):
@@ -79,7 +82,7 @@ def _gathered(stmts: Sequence[Stmt], around: Surroundings, gathering: Gathering)
             nest = Nest(merged(nests[:count]), around)
         except Dependent:
             continue
-        if gathered := gathering.gathered(nest):
+        if gathered := gathering.gathered(nest, {name for head in outer for name in names_in(head)[1]}):
             return count, [*_split(nest, gathered.lines), *gathered.sums]
     return 0, []
 
@@ -103,7 +106,8 @@ def _split(nest: Nest, lines: Sequence[Line]) -> list[Stmt]:
             return nest.stmts[:1]
     else:
         # Copying elements elsewhere and setting them to zero are two calls that are fast.
-        constant = [line for line in stores if isinstance(line.value, ast.Constant)]
+        names = Counter(line.name for line in stores)
+        constant = [line for line in stores if isinstance(line.value, ast.Constant) and names[line.name] == 1]
         loops = [[line for line in loop if line not in constant] for loop in loops] + [constant]
     return nest.around_loops([nest.loop(wanted) for wanted in loops if wanted])
 

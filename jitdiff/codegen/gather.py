@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from jitdiff.codegen.independent import Line, Nest, parsed, replaced
 from jitdiff.codegen.program import Place, Program
@@ -84,15 +85,19 @@ class Gathering:
         stmts, self._before, self._numbers = self._before, [], {}
         return stmts
 
-    def gathered(self, nest: Nest) -> Gathered | None:
-        """Return what becomes of a nest, None if it does not add to several neighbours of the cells of a box."""
+    def gathered(self, nest: Nest, around: Container[str]) -> Gathered | None:
+        """Return what becomes of a nest, None if it does not add to several neighbours of the cells of a box.
+
+        The variables of the loops `around` it are not used for another.
+        """
         sums = [line for line in nest.levels[-1] if nest.is_sum(line)]
         for name in dict.fromkeys(line.name for line in sums):
             lines = [line for line in sums if line.name == name]
-            if len(lines) >= _PLACES and self._is_box(nest, lines[0]) and (found := _shares(nest, lines)):
+            if len(lines) >= _PLACES and (found := _shares(nest, lines)):
                 source, shares = found
-                if len(shares) >= _PLACES and self._is_uniform(nest, self.arrays[name].type):
-                    return self._written(nest, source, shares)
+                box = len(shares) >= _PLACES and self._is_box(nest, shares[0].line)
+                if box and self._is_uniform(nest, self.arrays[name].type):
+                    return self._written(nest, source, shares, next(v for v in self.program.loops if v not in around))
         return None
 
     def _is_box(self, nest: Nest, line: Line) -> bool:
@@ -110,7 +115,7 @@ class Gathering:
         return share >= _SHARE
 
     def _is_uniform(self, nest: Nest, type: ArrayType) -> bool:
-        """Tell whether all arrays of a nest have the dtype of this one."""
+        """Tell whether all arrays of a nest have the dtype of this one, a floating one."""
         names = {
             ast.unparse(n.value)
             for line in nest.lines
@@ -118,9 +123,9 @@ class Gathering:
             if isinstance(n, ast.Subscript)
         }
         arrays = [self.arrays.get(nest.around.aliases.get(name, name)) for name in names]
-        return all(array is not None and array.type.dtype == type.dtype for array in arrays)
+        return type.dtype.kind == "f" and all(array is not None and array.type.dtype == type.dtype for array in arrays)
 
-    def _written(self, nest: Nest, source: ast.expr, shares: Sequence[_Share]) -> Gathered:
+    def _written(self, nest: Nest, source: ast.expr, shares: Sequence[_Share], variable: str) -> Gathered:
         first = shares[0].line
         array, loc = self.arrays[first.name], first.stmt.loc
         shape = array.type.shape
@@ -140,7 +145,7 @@ class Gathering:
         store = f"{numbers.name}[{canonical(f'{position} + {ahead}', {})}] = {ast.unparse(source)}"
         given = {share.line for share in shares}
         kept = [line for line in nest.levels[-1] if line not in given]
-        size, variable = canonical(product(shape), {}), self.program.loops[0]
+        size = canonical(product(shape), {})
         elements: dict[float, list[str]] = {}
         for share in shares:
             where = canonical(f"{variable} + {ahead} - ({distance(share.offset)})", {})
@@ -212,13 +217,22 @@ def _shares(nest: Nest, lines: Sequence[Line]) -> tuple[ast.expr, list[_Share]] 
 
 
 def _sources(nest: Nest, lines: Sequence[Line]) -> Iterator[ast.expr]:
-    """Yield what the number of a cell may be: a local scalar, or an element that is read."""
+    """Yield what the number of a cell may be: a local scalar, an element that is read, or a product or sum with it."""
     needed = nest.needed(lines)
     for line in nest.levels[-1]:
         if line in needed and line.is_scalar:
             yield line.target
-    for line in lines:
-        yield from (node for node in ast.walk(line.value) if isinstance(node, ast.Subscript))
+    for kind in (ast.Subscript, ast.BinOp):
+        for line in lines:
+            yield from (node for node in _outside_of_indices(line.value) if isinstance(node, kind))
+
+
+def _outside_of_indices(node: ast.expr) -> Iterator[ast.expr]:
+    yield node
+    if not isinstance(node, ast.Subscript):
+        for part in ast.iter_child_nodes(node):
+            if isinstance(part, ast.expr):
+                yield from _outside_of_indices(part)
 
 
 def _multiple(nest: Nest, line: Line, source: ast.expr) -> float | None:
@@ -227,10 +241,12 @@ def _multiple(nest: Nest, line: Line, source: ast.expr) -> float | None:
     for name, value in nest.scalars.items():
         named[name] = ast.Name(_NUMBER) if _is_name(source, name) else replaced(value, named)
     added = replaced(line.value, named)
-    if isinstance(source, ast.Subscript):
-        added = _Numbered(ast.unparse(replaced(source, named))).visit(added)
+    if not isinstance(source, ast.Name):
+        added = _numbered(added, ast.unparse(replaced(source, named)))
     factor = _factor(added)
-    return -factor if factor is not None and line.subtracts else factor
+    if factor is None or not math.isfinite(factor):
+        return None
+    return -factor if line.subtracts else factor
 
 
 def _factor(node: ast.expr) -> float | None:
@@ -267,14 +283,20 @@ def _constant(node: ast.expr) -> float | None:
     return None
 
 
+def _numbered(node: ast.expr, computed: str) -> ast.expr:
+    """Return an expression with the number of the cell in place of what it is computed by."""
+    visited: ast.expr = _Numbered(computed).visit(node)
+    return visited
+
+
 class _Numbered(ast.NodeTransformer):
-    """Puts the number of the cell in place of an element that is read."""
+    def __init__(self, computed: str) -> None:
+        self.computed = computed
 
-    def __init__(self, element: str) -> None:
-        self.element = element
-
-    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
-        return ast.Name(_NUMBER) if ast.unparse(node) == self.element else node
+    def visit(self, node: ast.AST) -> Any:
+        if isinstance(node, ast.Subscript | ast.BinOp) and ast.unparse(node) == self.computed:
+            return ast.Name(_NUMBER)
+        return super().visit(node)
 
 
 def _is_name(node: ast.expr, name: str) -> bool:

@@ -254,6 +254,8 @@ class Nest:
         written: set[str] = set()
         stored = {line.name for line in lines if not line.is_scalar}
         totals = {line.name for line in lines if line.adds and isinstance(line.target, ast.Name)}
+        if not stored:
+            raise Dependent
         bases = [aliases.get(name, name) for name in stored]
         self._places = {name: set() for name in stored}
         for line in lines:

@@ -97,20 +97,30 @@ class Overwriting:
             return False
         home = self.plan.home(old)
         slot = next((slot for slot, v in self.plan.claims.items() if v is value), None)
-        if slot and home in self.owned and slot[2] != self.owned.index(home):
+        if slot and (self._moves(home) or (home in self.owned and slot[2] != self.owned.index(home))):
             return False
         writers = [w for w in (*self._initial_copies(value), *order.makers[value]) if w not in skipped]
-        readers = [r for r in order.readers[old] if r not in skipped]
-        pairs = [(r, w) for r in readers for w in writers if self._meet(r, w, old)]
+        # What the place held before `old` may be read still, where nothing was written over it.
+        held = [old]
+        while (earlier := self.plan.occupies.get(held[-1])) is not None:
+            held.append(earlier)
+        found = [
+            (r, w, v)
+            for v in held
+            for r in order.readers[v]
+            if r not in skipped
+            for w in writers
+            if self._meet(r, w, v)
+        ]
         # The branches of an If that is in place were planned to read before they write.
         planned = self.in_place.get(value) is old
-        if not all(planned or self._may_stand_with(r, w, old) for r, w in pairs if r is w):
+        if not all(planned or self._may_stand_with(r, w, v) for r, w, v in found if r is w):
             return False
         before = {w: dict(order.edges[w]) for w in writers}
-        pairs = [(r, w) for r, w in pairs if r is not w]
-        for reader, writer in pairs:
-            order.add(reader, writer, close=self._may_stand_with(reader, writer, old))
-        if any(order.reaches(writer, reader) for reader, writer in pairs):
+        found = [(r, w, v) for r, w, v in found if r is not w]
+        for reader, writer, v in found:
+            order.add(reader, writer, close=self._may_stand_with(reader, writer, v))
+        if any(order.reaches(writer, reader) for reader, writer, _ in found):
             order.edges.update(before)
             return False
         for maker in order.makers.get(old, []):
@@ -120,6 +130,11 @@ class Overwriting:
             order.drop(root)
         self.plan.occupies[value] = old
         return True
+
+    def _moves(self, value: Value) -> bool:
+        """Tell whether a value is in another buffer after each iteration of the loop that makes it."""
+        node = self.made.get(value)
+        return isinstance(node, For | While) and value in node.outs and value not in self.in_place
 
     def _replaceable(self, old: Value) -> bool:
         if old in self.plan.occupies.values() or old in self.program.spread:

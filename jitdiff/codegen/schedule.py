@@ -122,7 +122,7 @@ class Scheduler:
             space, at = spaced(shape, self.program.loops)
             whole = root(space, at)
             wrong = self._misread(whole)
-            if not wrong:
+            if not wrong or 0 in shape:
                 yield whole
                 return
             if not is_short(shape):

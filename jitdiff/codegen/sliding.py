@@ -76,6 +76,7 @@ class _Loop:
                 fixed = all(n in self.known or n not in stored for n in names_in(s.text)[0])
                 if fixed:
                     self.known[line[0]] = replaced(line[1], self.known)
+        self.stored = set(stored)
         self.whole: set[str] = set()
         self.accesses = [access for s in stmt.body or () for access in self._accesses(s, surely=True)]
 
@@ -120,6 +121,7 @@ class _Loop:
             others = stored - {here, following}
             if (
                 access.loads
+                and self._is_fixed(here)
                 and following in stored
                 and {here, following} <= surely
                 and _apart(here, following)
@@ -127,6 +129,10 @@ class _Loop:
             ):
                 return here, following
         return None
+
+    def _is_fixed(self, index: Index) -> bool:
+        """Tell whether an index changes with the loop variable only."""
+        return not any("[" in term or self.stored.intersection(names_in(term)[0]) for term in index)
 
     def _at(self, index: Index, value: str) -> Index:
         at = {self.variable: parsed(value)}

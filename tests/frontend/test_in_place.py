@@ -284,3 +284,43 @@ def test_rows_of_known_zeros_are_changed_at_traced_indices():
     assert_allclose(compiled(x), f(x))
     jd.check_grads(compiled, (x,))
     assert compiled.ir.count("for ") == 2
+
+
+LONG = np.arange(40.0) + 1.0
+
+
+def test_an_element_is_changed_after_a_loop_whose_arrays_change_places():
+    def f(x):
+        y = x * 1.0
+        for _ in range(31):
+            y = np.cos(y) + 0.1 * y[::-1]
+        y[0] = 0.0
+        return y
+
+    assert_allclose(jd.compile(f)(LONG), f(LONG))
+
+
+def test_a_part_is_read_that_an_update_changed_since():
+    def f(x):
+        y = x.copy()
+        for _ in jd.range(3):
+            end = y[30:] * 1.0
+            y[0:10] += end
+            y[25:35] += end
+            y[10:20] += end
+        return np.sum(y * y)
+
+    assert_allclose(jd.compile(f)(LONG), f(LONG))
+
+
+def test_an_array_is_needed_in_the_other_branch_alone():
+    def f(x, w):
+        if w > 0.1:
+            total = np.sum(x)
+        else:
+            sums = np.cumsum(x)
+            total = np.sum(sums**2)
+        return total
+
+    for w in (0.0, 1.0):
+        assert_allclose(jd.compile(f)(X, w), f(X, w))

@@ -7,7 +7,7 @@ import ast
 import numpy as np
 import pytest
 
-from jitdiff.ir import ArrayType, Emitted
+from jitdiff.ir import Emitted
 from jitdiff.native.tree import tree_of
 from tests.native.modules import native, run, run_in_python
 
