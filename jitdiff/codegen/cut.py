@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from jitdiff.codegen.text import Stmt, names_in
 
-LIMIT = 200
+LIMIT = 300
 """Lines of a function."""
 
 
