@@ -165,23 +165,14 @@ class _Scalars(ast.NodeTransformer):
     def rewritten(self, stmt: Stmt) -> list[Stmt]:
         """Return a statement with the scalars, followed by one that stores what it gives them."""
         if stmt.body is not None:
+            head = stmt.text if stmt.text == "else:" else self._text(f"{stmt.text} pass").partition("\n")[0]
             body = [part for s in stmt.body for part in self.rewritten(s)]
-            return (
-                [Stmt(self._text(f"{stmt.text} pass").removesuffix("\n    pass"), stmt.loc, body, stmt.pinned)]
-                if stmt.text != "else:"
-                else [Stmt(stmt.text, stmt.loc, body)]
-            )
-        node = ast.parse(stmt.text).body[0]
-        target = (
-            node.target
-            if isinstance(node, ast.AugAssign)
-            else node.targets[0]
-            if isinstance(node, ast.Assign)
-            else None
-        )
-        text = Stmt(self._text(stmt.text), stmt.loc)
-        if isinstance(target, ast.Subscript) and (scalar := self._scalar(target)):
-            return [text, Stmt(f"{ast.unparse(target)} = {scalar}", stmt.loc)]
+            return [Stmt(head, stmt.loc, body, stmt.pinned)]
+        text = Stmt(self._text(stmt.text), stmt.loc, pinned=stmt.pinned)
+        match ast.parse(stmt.text).body[0]:
+            case ast.Assign(targets=[ast.Subscript() as target]) | ast.AugAssign(target=ast.Subscript() as target):
+                if scalar := self._scalar(target):
+                    return [text, Stmt(f"{ast.unparse(target)} = {scalar}", stmt.loc)]
         return [text]
 
     def _text(self, text: str) -> str:
