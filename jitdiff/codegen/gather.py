@@ -16,7 +16,8 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from jitdiff.codegen.independent import Line, Nest, parsed, replaced
+from jitdiff.codegen.expressions import array_of, fixed_distance, parsed, replaced
+from jitdiff.codegen.independent import Line, Nest
 from jitdiff.codegen.program import Place, Program
 from jitdiff.codegen.terms import canonical, monomials
 from jitdiff.codegen.text import Stmt, fill_text, literal, names_in, normal
@@ -107,17 +108,17 @@ class Gathering:
             return False
         share = 1.0
         for term, (variable, bound), size in zip(place, nest.bounds.items(), array.type.shape, strict=True):
-            index, beyond = dict(monomials(ast.unparse(term))), dict(monomials(f"{size} - ({bound})"))
+            index, beyond = dict(monomials(ast.unparse(term))), fixed_distance(str(size), bound)
             names = {name for factors in index for name in factors}.union(names_in(bound)[0])
-            if index.get((variable,)) != 1 or not names <= {variable, *self.program.symbols} or set(beyond) - {()}:
+            if index.get((variable,)) != 1 or not names <= {variable, *self.program.symbols} or beyond is None:
                 return False
-            share *= 1 - beyond.get((), 0) / size if isinstance(size, int) and size else 1
+            share *= 1 - beyond / size if isinstance(size, int) and size else 1
         return share >= _SHARE
 
     def _is_uniform(self, nest: Nest, type: ArrayType) -> bool:
         """Tell whether all arrays of a nest have the dtype of this one, a floating one."""
         names = {
-            ast.unparse(n.value)
+            array_of(n)
             for line in nest.lines
             for n in ast.walk(ast.parse(line.stmt.text))
             if isinstance(n, ast.Subscript)
@@ -131,14 +132,14 @@ class Gathering:
         shape = array.type.shape
         strides = [product(shape[k + 1 :]) for k in range(len(shape))]
 
-        def distance(offset: Sequence[int]) -> int | Dim:
+        def steps(offset: Sequence[int]) -> int | Dim:
             return sum((n * stride for n, stride in zip(offset, strides, strict=True)), start=0)
 
         reach = [
             [max(0, *(sign * n for n in along)) for along in zip(*(s.offset for s in shares), strict=True)]
             for sign in (1, -1)
         ]
-        ahead, behind = map(distance, reach)
+        ahead, behind = map(steps, reach)
         index = nest.index(first)
         position = " + ".join(f"({ast.unparse(i)}) * ({n})" for i, n in zip(index, strides, strict=True))
         numbers = self._padded(array.type, (ahead, behind), nest, index)
@@ -148,7 +149,7 @@ class Gathering:
         size = canonical(product(shape), {})
         elements: dict[float, list[str]] = {}
         for share in shares:
-            where = canonical(f"{variable} + {ahead} - ({distance(share.offset)})", {})
+            where = canonical(f"{variable} + {ahead} - ({steps(share.offset)})", {})
             elements.setdefault(share.factor, []).append(f"{numbers.name}[{where}]")
         row = array.name
         view: list[Stmt] = []
@@ -206,13 +207,14 @@ def _shares(nest: Nest, lines: Sequence[Line]) -> tuple[ast.expr, list[_Share]] 
     if best is None:
         return None
     source, shares = best
+    first = [ast.unparse(term) for term in nest.place(shares[0].line)]
     found = []
     for share in shares:
-        pairs = zip(nest.place(share.line), nest.place(shares[0].line), strict=True)
-        apart = [dict(monomials(f"{ast.unparse(a)} - ({ast.unparse(b)})")) for a, b in pairs]
-        if any(set(parts) - {()} for parts in apart):
+        place = map(ast.unparse, nest.place(share.line))
+        offset = [n for a, b in zip(place, first, strict=True) if (n := fixed_distance(a, b)) is not None]
+        if len(offset) < len(first):
             return None
-        found.append(_Share(share.line, share.factor, tuple(parts.get((), 0) for parts in apart)))
+        found.append(_Share(share.line, share.factor, tuple(offset)))
     return source, found
 
 

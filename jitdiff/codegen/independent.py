@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from jitdiff.codegen.expressions import Outside, array_of, is_integral, operations, parsed, replaced, terms_of
 from jitdiff.codegen.terms import canonical, monomials
 from jitdiff.codegen.text import Stmt, names_in
 
@@ -96,7 +97,7 @@ def integer_line(stmt: Stmt) -> tuple[str, ast.expr] | None:
     if stmt.body is not None or "=" not in stmt.text:
         return None
     match ast.parse(stmt.text).body[0]:
-        case ast.Assign(targets=[ast.Name(id=name)], value=value) if _is_integral(value):
+        case ast.Assign(targets=[ast.Name(id=name)], value=value) if is_integral(value):
             return name, value
     return None
 
@@ -138,7 +139,7 @@ class Line:
     @property
     def name(self) -> str:
         """What is stored to."""
-        return self.target.id if isinstance(self.target, ast.Name) else _array(self.target)
+        return self.target.id if isinstance(self.target, ast.Name) else array_of(self.target)
 
     @property
     def reads(self) -> list[ast.expr]:
@@ -153,7 +154,7 @@ class Line:
     @property
     def work(self) -> int:
         """Number of operations on numbers that are no indices."""
-        if self.is_scalar and _is_integral(self.value):
+        if self.is_scalar and is_integral(self.value):
             return 0
         return operations(self.value)
 
@@ -266,7 +267,7 @@ class Nest:
                     if isinstance(inner, ast.Name) and inner.id in totals:
                         raise Dependent
                     if isinstance(inner, ast.Subscript):
-                        name = _array(inner)
+                        name = array_of(inner)
                         if name not in stored and aliases.get(name, name) in bases:
                             raise Dependent
                         if name in stored:
@@ -322,7 +323,7 @@ class Nest:
             return text
         tree = ast.parse(text)
         (node,) = tree.body
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and _is_integral(node.value):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and is_integral(node.value):
             value = replaced(replaced(node.value, self.around.known), turned)
             return f"{node.targets[0].id} = {canonical(ast.unparse(value), {})}"
         for element in ast.walk(tree):
@@ -334,69 +335,8 @@ class Nest:
                     for t in terms_of(element)
                 ]
                 element.slice = ast.Tuple(terms, ast.Load()) if len(terms) > 1 else terms[0]
-        return ast.unparse(_Outside(turned).visit(tree))
-
-
-def operations(node: ast.expr) -> int:
-    """Return the number of operations on numbers that are no indices."""
-    if isinstance(node, ast.Subscript):
-        return 0
-    return isinstance(node, ast.BinOp | ast.UnaryOp) + sum(
-        operations(inner) for inner in ast.iter_child_nodes(node) if isinstance(inner, ast.expr)
-    )
-
-
-def _array(element: ast.Subscript) -> str:
-    return ast.unparse(element.value)
-
-
-def terms_of(element: ast.Name | ast.Subscript) -> list[ast.expr]:
-    """Return the index of an element, an expression for each axis; nothing for a scalar."""
-    if isinstance(element, ast.Name):
-        return []
-    return element.slice.elts if isinstance(element.slice, ast.Tuple) else [element.slice]
+        return ast.unparse(Outside(turned).visit(tree))
 
 
 def _length(term: ast.expr) -> int:
     return len(monomials(ast.unparse(term)))
-
-
-def parsed(text: str) -> ast.expr:
-    """Return the tree of an expression."""
-    return ast.parse(text, mode="eval").body
-
-
-def _is_integral(node: ast.expr) -> bool:
-    """Tell whether an expression is a sum of products of integers and names, as indices are."""
-    kinds = (ast.BinOp, ast.UnaryOp, ast.USub, ast.Add, ast.Sub, ast.Mult, ast.Name, ast.Load)
-    return all(
-        isinstance(inner, kinds) or (isinstance(inner, ast.Constant) and isinstance(inner.value, int))
-        for inner in ast.walk(node)
-    )
-
-
-class _Outside(ast.NodeTransformer):
-    """Replaces names outside of subscripts."""
-
-    def __init__(self, named: Mapping[str, ast.expr]) -> None:
-        self.named = named
-
-    def visit_Subscript(self, node: ast.Subscript) -> ast.Subscript:
-        return node
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        return self.named.get(node.id, node)
-
-
-class _Everywhere(_Outside):
-    """Replaces names."""
-
-    def visit_Subscript(self, node: ast.Subscript) -> ast.Subscript:
-        self.generic_visit(node)
-        return node
-
-
-def replaced(node: ast.expr, named: Mapping[str, ast.expr]) -> ast.expr:
-    """Return an expression with names replaced by expressions."""
-    visited: ast.expr = _Everywhere(named).visit(parsed(ast.unparse(node)))
-    return visited

@@ -10,9 +10,10 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from jitdiff.codegen.independent import HEAD, Surroundings, integer_line, parsed, replaced, terms_of
+from jitdiff.codegen.expressions import fixed_distance, parsed, replaced, terms_of
+from jitdiff.codegen.independent import HEAD, Surroundings, integer_line
 from jitdiff.codegen.program import Place, Program
-from jitdiff.codegen.terms import canonical, monomials
+from jitdiff.codegen.terms import canonical
 from jitdiff.codegen.text import Stmt, fill_text, names_in
 
 Index = tuple[str, ...]
@@ -190,8 +191,4 @@ class _Scalars(ast.NodeTransformer):
 
 def _apart(a: Index, b: Index) -> bool:
     """Tell whether two indices differ by a number along an axis."""
-    for x, y in zip(a, b, strict=True):
-        parts = dict(monomials(f"{x} - ({y})"))
-        if set(parts) == {()} and parts[()]:
-            return True
-    return False
+    return any(fixed_distance(x, y) for x, y in zip(a, b, strict=True))

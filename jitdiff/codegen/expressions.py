@@ -1,0 +1,94 @@
+"""Expressions of emitted text as trees."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+
+from jitdiff.codegen.terms import monomials
+
+
+def parsed(text: str) -> ast.expr:
+    """Return the tree of an expression."""
+    return ast.parse(text, mode="eval").body
+
+
+def array_of(element: ast.Subscript) -> str:
+    """Return the text of what an element belongs to."""
+    return ast.unparse(element.value)
+
+
+def terms_of(element: ast.Name | ast.Subscript) -> list[ast.expr]:
+    """Return the index of an element, an expression for each axis; nothing for a scalar."""
+    if isinstance(element, ast.Name):
+        return []
+    return element.slice.elts if isinstance(element.slice, ast.Tuple) else [element.slice]
+
+
+def operations(node: ast.expr) -> int:
+    """Return the number of operations on numbers that are no indices.
+
+    Examples
+    --------
+    >>> operations(parsed("-x[i + 1] * 2.0"))
+    2
+    """
+    if isinstance(node, ast.Subscript):
+        return 0
+    return isinstance(node, ast.BinOp | ast.UnaryOp) + sum(
+        operations(inner) for inner in ast.iter_child_nodes(node) if isinstance(inner, ast.expr)
+    )
+
+
+def is_integral(node: ast.expr) -> bool:
+    """Tell whether an expression is a sum of products of integers and names, as indices are."""
+    kinds = (ast.BinOp, ast.UnaryOp, ast.USub, ast.Add, ast.Sub, ast.Mult, ast.Name, ast.Load)
+    return all(
+        isinstance(inner, kinds) or (isinstance(inner, ast.Constant) and isinstance(inner.value, int))
+        for inner in ast.walk(node)
+    )
+
+
+def fixed_distance(a: str, b: str) -> int | None:
+    """Return the difference of two terms if it is a number, otherwise None.
+
+    Examples
+    --------
+    >>> fixed_distance("i + 2", "i"), fixed_distance("i", "j")
+    (2, None)
+    """
+    parts = dict(monomials(f"{a} - ({b})"))
+    return None if set(parts) - {()} else parts.get((), 0)
+
+
+def replaced(node: ast.expr, named: Mapping[str, ast.expr]) -> ast.expr:
+    """Return an expression with names replaced by expressions.
+
+    Examples
+    --------
+    >>> print(ast.unparse(replaced(parsed("x[i] * i"), {"i": parsed("j + 1")})))
+    x[j + 1] * (j + 1)
+    """
+    visited: ast.expr = _Everywhere(named).visit(parsed(ast.unparse(node)))
+    return visited
+
+
+class Outside(ast.NodeTransformer):
+    """Replaces names outside of subscripts."""
+
+    def __init__(self, named: Mapping[str, ast.expr]) -> None:
+        self.named = named
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.Subscript:
+        """Leave it."""
+        return node
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        """Replace it."""
+        return self.named.get(node.id, node)
+
+
+class _Everywhere(Outside):
+    def visit_Subscript(self, node: ast.Subscript) -> ast.Subscript:
+        self.generic_visit(node)
+        return node
