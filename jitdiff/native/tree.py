@@ -60,6 +60,11 @@ def tree_of(emitted: Emitted, source: str, path: str) -> ast.Module:
     path : str
         Its file.
 
+    Raises
+    ------
+    TypeError
+        If the text changes an element of an argument, which Numba would not tell any more.
+
     Examples
     --------
     >>> import numpy as np
@@ -72,28 +77,25 @@ def tree_of(emitted: Emitted, source: str, path: str) -> ast.Module:
         y[__from_start__(i - 1), 0] += x[2]
     """
     tree = ast.parse(source, path)
-    _Handed(emitted).visit(tree)
+    entry = next((node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == emitted.entry), None)
+    arguments = zip(entry.args.args[1:], emitted.params, strict=False) if entry is not None else ()
+    arrays = [argument.arg for argument, type in arguments if type.ndim]
+    _Handed(frozenset(arrays)).visit(tree)
+    if entry is not None:
+        made = [ast.Assign([ast.Name(name, ast.Store())], _call("__writable__", _loaded(name))) for name in arrays]
+        entry.body[:0] = [ast.copy_location(assignment, entry.body[0]) for assignment in made]
     return ast.fix_missing_locations(tree)
 
 
 class _Handed(ast.NodeTransformer):
-    def __init__(self, emitted: Emitted) -> None:
-        self.emitted = emitted
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
-        self.generic_visit(node)
-        if node.name == self.emitted.entry:
-            for param, type in zip(node.args.args[1:], self.emitted.params, strict=False):
-                if type.ndim:
-                    made = ast.Assign(
-                        [ast.Name(param.arg, ast.Store())], _call("__writable__", ast.Name(param.arg, ast.Load()))
-                    )
-                    node.body.insert(0, ast.copy_location(made, node.body[0]))
-        return node
+    def __init__(self, arguments: frozenset[str]) -> None:
+        self.arguments = arguments
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.Subscript:
         self.generic_visit(node)
         if isinstance(node.value, ast.Name):
+            if isinstance(node.ctx, ast.Store) and node.value.id in self.arguments:
+                raise TypeError(f"emitted text changes its argument {node.value.id}")
             index = node.slice
             if isinstance(index, ast.Tuple):
                 index.elts = [self._term(term) for term in index.elts]
@@ -117,7 +119,11 @@ class _Handed(ast.NodeTransformer):
 
 
 def _call(name: str, *args: ast.expr) -> ast.Call:
-    return ast.Call(ast.Name(name, ast.Load()), list(args), [])
+    return ast.Call(_loaded(name), list(args), [])
+
+
+def _loaded(name: str) -> ast.Name:
+    return ast.Name(name, ast.Load())
 
 
 @typed(from_start)

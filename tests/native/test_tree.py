@@ -7,7 +7,7 @@ import ast
 import numpy as np
 import pytest
 
-from jitdiff.ir import Emitted
+from jitdiff.ir import ArrayType, Emitted
 from jitdiff.native.tree import tree_of
 from tests.native.modules import native, run, run_in_python
 
@@ -40,6 +40,25 @@ def test_computed_indices_of_every_kind(runner):
         expected[-1 - i, i % 2] += 10.0
         total += expected[i, 2] + expected[-1, 0] + expected[2 - i, 0]
     assert runner(body, np.array([2, 1, 0])) == total
+
+
+def test_changes_of_arguments_are_refused():
+    vector = ArrayType(np.dtype(float), (3,))
+    text = "def f(ws, x, y):\n    y[0] = x[0]\n    x[1] = 0.0\n"
+    with pytest.raises(TypeError, match="changes its argument x"):
+        tree_of(Emitted(text, "f", ("f",), (vector,), (vector,), 0, (0,)), text, "")
+
+
+def test_arguments_and_other_arrays_are_of_one_type():
+    x = np.ones(4)
+    x.setflags(write=False)
+    body = """
+    y = buffer(ws, 0, np.float64, (4,))
+    y[:] = 2.0
+    both = a if a[0] > 1.0 else y
+    return dot(both, a)
+    """
+    assert native(body, x, workspace=32).call(x) == 8.0
 
 
 def test_an_index_does_not_choose_between_two_ends():
