@@ -6,7 +6,7 @@ import ast
 from collections import Counter
 from collections.abc import Sequence
 
-from jitdiff.codegen.text import Stmt, names_in, normal
+from jitdiff.codegen.text import Stmt, count_names, names_in, normal
 
 _SIGNS = {ast.Add: "+", ast.Sub: "-"}
 
@@ -21,19 +21,18 @@ def accumulate(stmts: Sequence[Stmt]) -> None:
     >>> [stmt.text for stmt in loop.body]
     ['s += x[i]']
     """
-    every = [inner for stmt in stmts for inner in stmt.walk()]
-    loads = Counter(name for stmt in every for name in names_in(stmt.text)[0])
-    stores = Counter(name for stmt in every for name in names_in(stmt.text)[1])
-    for stmt in every:
+    loads, stores = count_names(stmts)
+    passing = {name for name in loads if loads[name] == stores[name] == 1}
+    for stmt in [inner for outer in stmts for inner in outer.walk()]:
         if stmt.body and stmt.text.startswith(("for", "while")):
-            _accumulate(stmt.body, {name for name in loads if loads[name] == stores[name] == 1})
+            _accumulate(stmt.body, passing)
 
 
 def _accumulate(body: list[Stmt], passing: set[str]) -> None:
     """Do so in the body of a loop; `passing` are the names that are stored once and loaded once."""
     handed = _handed_on(body[-1])
     once = Counter(handed.values())
-    inside = Counter(name for stmt in body for inner in stmt.walk() for name in names_in(inner.text)[0])
+    inside, _ = count_names(body)
     kept = dict(handed)
     for total, new in handed.items():
         if new not in passing or once[new] != 1 or inside[total] != 1:

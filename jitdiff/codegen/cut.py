@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from jitdiff.codegen.text import Stmt, names_in
+from jitdiff.codegen.text import Stmt, count_names, names_in
 
 LIMIT = 300
 """Lines of a function."""
@@ -75,7 +75,7 @@ class _Cutter:
                 result += unit
             else:
                 piece += unit
-            before |= {n for s in unit for n in _names(s)[1]}
+            before |= count_names(unit)[1].keys()
         return result + (self._move(piece, known, wanted) if piece else [])
 
     def _shorten_inside(self, stmt: Stmt, bound: set[str], wanted: set[str]) -> None:
@@ -86,8 +86,7 @@ class _Cutter:
     def _move(self, piece: list[Stmt], bound: set[str], wanted: set[str]) -> list[Stmt]:
         if sum(s.lines for s in piece) < self.limit // 8:
             return piece
-        stored = list(dict.fromkeys(n for s in piece for n in _names(s)[1]))
-        returned = [n for n in stored if n in wanted]
+        returned = [n for n in count_names(piece)[1] if n in wanted]
         certain = _certain(piece)
         params = [n for n in _exposed(piece) if n in bound]
         params += [n for n in returned if n not in certain and n in bound and n not in params]
@@ -109,17 +108,6 @@ def _units(body: Sequence[Stmt]) -> Iterator[list[Stmt]]:
         unit.append(stmt)
     if unit:
         yield unit
-
-
-def _names(stmt: Stmt) -> tuple[set[str], set[str]]:
-    """Return the names that a statement loads and stores, with what is inside it."""
-    loads: set[str] = set()
-    stores: set[str] = set()
-    for inner in stmt.walk():
-        have = names_in(inner.text)
-        loads.update(have[0])
-        stores.update(have[1])
-    return loads, stores
 
 
 def _certain(stmts: Sequence[Stmt]) -> set[str]:

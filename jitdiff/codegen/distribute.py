@@ -11,9 +11,9 @@ import ast
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 
-from jitdiff.codegen.gather import Gathering
-from jitdiff.codegen.independent import Dependent, Line, Nest, Surroundings, alike, integer_line, merged, nest_of
-from jitdiff.codegen.text import Stmt, names_in
+from jitdiff.codegen.gather import Gathered, Gathering
+from jitdiff.codegen.independent import Dependent, Line, Nest, Surroundings, alike, merged, nest_of
+from jitdiff.codegen.text import Stmt, count_names, names_in
 
 _WORK = 4
 """Operations done again that a loop of its own is worth."""
@@ -68,7 +68,7 @@ def _distributed(
                 stmt.body[:] = _distributed(stmt.body, around, gathering, (*outer, stmt.text))
             found.append(stmt)
         else:
-            found += _split(nest, nest.levels[-1])
+            found += _split(nest)
     return found
 
 
@@ -83,12 +83,13 @@ def _gathered(
         except Dependent:
             continue
         if gathered := gathering.gathered(nest, {name for head in outer for name in names_in(head)[1]}):
-            return count, [*_split(nest, gathered.lines), *gathered.sums]
+            return count, [*_split(nest, gathered), *gathered.sums]
     return 0, []
 
 
-def _split(nest: Nest, lines: Sequence[Line]) -> list[Stmt]:
-    """Return a nest with a loop for each place that `lines`, those of its innermost loop, add to."""
+def _split(nest: Nest, gathered: Gathered | None = None) -> list[Stmt]:
+    """Return a nest with a loop for each place that the lines of its innermost loop, or those `gathered`, add to."""
+    lines = gathered.lines if gathered else nest.levels[-1]
     groups: list[list[Line]] = []
     for line in lines:
         if nest.is_sum(line):
@@ -101,7 +102,7 @@ def _split(nest: Nest, lines: Sequence[Line]) -> list[Stmt]:
         groups = [[line for line in lines if nest.is_sum(line)]]
     stores = [line for line in lines if not line.is_scalar and not nest.is_sum(line)]
     loops = [*groups[:-1], [*(groups[-1] if groups else ()), *stores]]
-    if lines is nest.levels[-1]:
+    if gathered is None:
         if len(loops) < 2 and not nest.turned:
             return nest.stmts[:1]
     else:
@@ -127,7 +128,7 @@ def _apart(nest: Nest, line: Line, other: Line) -> bool:
 
 def _without_unread(stmts: Sequence[Stmt], around: Surroundings) -> list[Stmt]:
     """Return statements without the names of indices that were read before, and are not any more."""
-    loads = Counter(name for stmt in stmts for inner in stmt.walk() for name in names_in(inner.text)[0])
+    loads, _ = count_names(stmts)
     unread = {name for name in around.known if around.loads[name] and not loads[name]}
     return _without(stmts, unread) if unread else list(stmts)
 
@@ -136,4 +137,4 @@ def _without(stmts: Sequence[Stmt], unread: Set[str]) -> list[Stmt]:
     for stmt in stmts:
         if stmt.body is not None:
             stmt.body[:] = _without(stmt.body, unread)
-    return [s for s in stmts if (line := integer_line(s)) is None or line[0] not in unread]
+    return [s for s in stmts if unread.isdisjoint(names_in(s.text)[1])]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
-from jitdiff.codegen.terms import monomials
+from jitdiff.codegen.terms import canonical, monomials
 
 
 def parsed(text: str) -> ast.expr:
@@ -47,6 +47,17 @@ def is_integral(node: ast.expr) -> bool:
         isinstance(inner, kinds) or (isinstance(inner, ast.Constant) and isinstance(inner.value, int))
         for inner in ast.walk(node)
     )
+
+
+def normal_form(term: ast.expr) -> str:
+    """Return the text of an index in normal form.
+
+    Examples
+    --------
+    >>> normal_form(parsed("1 + (i + 1)"))
+    'i + 2'
+    """
+    return canonical(ast.unparse(term), {})
 
 
 def fixed_distance(a: str, b: str) -> int | None:

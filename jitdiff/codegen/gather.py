@@ -16,7 +16,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from jitdiff.codegen.expressions import array_of, fixed_distance, parsed, replaced
+from jitdiff.codegen.expressions import array_of, fixed_distance, normal_form, parsed, replaced
 from jitdiff.codegen.independent import Line, Nest
 from jitdiff.codegen.program import Place, Program
 from jitdiff.codegen.terms import canonical, monomials
@@ -166,7 +166,7 @@ class Gathering:
     ) -> Place:
         """Return an array for the numbers of a box, zero around it; nests one after the other share it."""
         axes = {variable: parsed(f"axis{k}") for k, variable in enumerate(nest.bounds)}
-        box = tuple(canonical(ast.unparse(replaced(term, axes)), {}) for term in index)
+        box = tuple(normal_form(replaced(term, axes)) for term in index)
         key = (type, *map(str, pads), *nest.bounds.values(), *box)
         if key not in self._numbers:
             numbers = self.program.buffer("", ArrayType(type.dtype, (product(type.shape) + pads[0] + pads[1],)))
@@ -200,7 +200,7 @@ def _shares(nest: Nest, lines: Sequence[Line]) -> tuple[ast.expr, list[_Share]] 
     best: tuple[ast.expr, list[_Share]] | None = None
     least = (0, 0)
     for source in _sources(nest, lines):
-        shares = [_Share(line, factor) for line in lines if (factor := _multiple(nest, line, source))]
+        shares = _multiples(nest, lines, source)
         rank = (len(shares), -len({share.factor for share in shares} - {1.0}))
         if rank > least:
             best, least = (source, shares), rank
@@ -237,18 +237,18 @@ def _outside_of_indices(node: ast.expr) -> Iterator[ast.expr]:
                 yield from _outside_of_indices(part)
 
 
-def _multiple(nest: Nest, line: Line, source: ast.expr) -> float | None:
-    """Return what a line adds over the number of the cell, None if that is no fixed factor."""
+def _multiples(nest: Nest, lines: Sequence[Line], source: ast.expr) -> list[_Share]:
+    """Return the lines that add fixed multiples of the number of the cell, which is `source`."""
     named: dict[str, ast.expr] = {}
     for name, value in nest.scalars.items():
         named[name] = ast.Name(_NUMBER) if _is_name(source, name) else replaced(value, named)
-    added = replaced(line.value, named)
-    if not isinstance(source, ast.Name):
-        added = _numbered(added, ast.unparse(replaced(source, named)))
-    factor = _factor(added)
-    if factor is None or not math.isfinite(factor):
-        return None
-    return -factor if line.subtracts else factor
+    computed = "" if isinstance(source, ast.Name) else ast.unparse(replaced(source, named))
+    shares = []
+    for line in lines:
+        factor = _factor(_numbered(replaced(line.value, named), computed))
+        if factor and math.isfinite(factor):
+            shares.append(_Share(line, -factor if line.subtracts else factor))
+    return shares
 
 
 def _factor(node: ast.expr) -> float | None:

@@ -9,9 +9,18 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from jitdiff.codegen.expressions import Outside, array_of, is_integral, operations, parsed, replaced, terms_of
-from jitdiff.codegen.terms import canonical, monomials
-from jitdiff.codegen.text import Stmt, names_in
+from jitdiff.codegen.expressions import (
+    Outside,
+    array_of,
+    is_integral,
+    normal_form,
+    operations,
+    parsed,
+    replaced,
+    terms_of,
+)
+from jitdiff.codegen.terms import monomials
+from jitdiff.codegen.text import Stmt, count_names, names_in
 
 _CONVERSION = re.compile(r"np\.(bool_|u?int\d+|float\d+)")
 HEAD = re.compile(r"for (\w+) in range\((.+)\):")
@@ -77,15 +86,9 @@ class Surroundings:
     @classmethod
     def of(cls, stmts: Sequence[Stmt], aliases: Mapping[str, str]) -> Surroundings:
         """Return what is known of a text."""
-        loads: Counter[str] = Counter()
-        stores: Counter[str] = Counter()
-        every = [inner for stmt in stmts for inner in stmt.walk()]
-        for stmt in every:
-            have = names_in(stmt.text)
-            loads.update(have[0])
-            stores.update(have[1])
+        loads, stores = count_names(stmts)
         known: dict[str, ast.expr] = {}
-        for stmt in every:
+        for stmt in [inner for outer in stmts for inner in outer.walk()]:
             match integer_line(stmt):
                 case (name, value) if stores[name] == 1 and all(stores[n] < 2 for n in names_in(stmt.text)[0]):
                     known[name] = replaced(value, known)
@@ -324,18 +327,20 @@ class Nest:
         tree = ast.parse(text)
         (node,) = tree.body
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and is_integral(node.value):
-            value = replaced(replaced(node.value, self.around.known), turned)
-            return f"{node.targets[0].id} = {canonical(ast.unparse(value), {})}"
+            return f"{node.targets[0].id} = {self._turned_term(node.value)}"
         for element in ast.walk(tree):
             if isinstance(element, ast.Subscript):
                 terms = [
-                    parsed(canonical(ast.unparse(replaced(replaced(t, self.around.known), turned)), {}))
+                    parsed(self._turned_term(t))
                     if any(isinstance(n, ast.Name) and n.id in turned for n in ast.walk(t))
                     else t
                     for t in terms_of(element)
                 ]
                 element.slice = ast.Tuple(terms, ast.Load()) if len(terms) > 1 else terms[0]
         return ast.unparse(Outside(turned).visit(tree))
+
+    def _turned_term(self, term: ast.expr) -> str:
+        return normal_form(replaced(replaced(term, self.around.known), self.turned))
 
 
 def _length(term: ast.expr) -> int:

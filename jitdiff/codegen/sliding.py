@@ -10,10 +10,9 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from jitdiff.codegen.expressions import fixed_distance, parsed, replaced, terms_of
+from jitdiff.codegen.expressions import fixed_distance, normal_form, parsed, replaced, terms_of
 from jitdiff.codegen.independent import HEAD, Surroundings, integer_line
 from jitdiff.codegen.program import Place, Program
-from jitdiff.codegen.terms import canonical
 from jitdiff.codegen.text import Stmt, fill_text, names_in
 
 Index = tuple[str, ...]
@@ -97,7 +96,7 @@ class _Loop:
 
     def index(self, element: ast.Subscript) -> Index:
         """Return an index in terms of the loop variable."""
-        return tuple(canonical(ast.unparse(replaced(t, self.known)), {}) for t in terms_of(element))
+        return tuple(normal_form(replaced(t, self.known)) for t in terms_of(element))
 
     def changed(self) -> list[str]:
         """Return the arrays that are changed element by element, and are looked at in no other way."""
@@ -137,7 +136,7 @@ class _Loop:
 
     def _at(self, index: Index, value: str) -> Index:
         at = {self.variable: parsed(value)}
-        return tuple(canonical(ast.unparse(replaced(parsed(term), at)), {}) for term in index)
+        return tuple(normal_form(replaced(parsed(term), at)) for term in index)
 
     def rewrite(self, name: str, pair: tuple[Index, Index], program: Program, array: Place) -> Stmt:
         """Let the elements of a pair be scalars in the loop; return the statement that comes before it."""

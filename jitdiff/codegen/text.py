@@ -6,6 +6,7 @@ import ast
 import builtins
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -114,16 +115,22 @@ def names_in(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(loads), tuple(stores)
 
 
-def free_names(stmts: Iterable[Stmt]) -> set[str]:
-    """Return the names that statements load and nowhere store."""
-    loads: set[str] = set()
-    stores: set[str] = set()
+def count_names(stmts: Iterable[Stmt]) -> tuple[Counter[str], Counter[str]]:
+    """Return how many statements, those inside too, load each name, and how many store it."""
+    loads: Counter[str] = Counter()
+    stores: Counter[str] = Counter()
     for stmt in stmts:
         for inner in stmt.walk():
             have = names_in(inner.text)
             loads.update(have[0])
             stores.update(have[1])
-    return loads - stores
+    return loads, stores
+
+
+def free_names(stmts: Iterable[Stmt]) -> set[str]:
+    """Return the names that statements load and nowhere store."""
+    loads, stores = count_names(stmts)
+    return loads.keys() - stores.keys()
 
 
 BUILTINS = frozenset(dir(builtins))

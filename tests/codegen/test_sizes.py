@@ -124,3 +124,13 @@ def test_pieces_hand_on_what_is_read_later() -> None:
     exec("\n".join(line for f in functions for line in render([f.stmt], 0)), scope)
     assert len(functions) > 3
     assert scope["f"](2, 1) == 2 + 3 * (79 - 11)
+
+
+def test_pieces_return_names_in_the_order_of_the_text() -> None:
+    names = [f"a{k}" for k in range(30)]
+    loop = Stmt("for i in range(3):", None, [Stmt(f"{name} = x + i") for name in names])
+    rest = [Stmt(f"x = x + {k}") for k in range(30)]
+    functions = cut("f", ["x"], [loop, *rest, Stmt(f"return {' + '.join(names)}", pinned=True)], limit=40)
+    returns = [s.text for function in functions[:-1] for s in function.body if s.text.startswith("return")]
+    found = [name for text in returns for name in text.removeprefix("return ").split(", ")]
+    assert found[:30] == names

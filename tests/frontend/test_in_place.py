@@ -324,3 +324,18 @@ def test_an_array_is_needed_in_the_other_branch_alone():
 
     for w in (0.0, 1.0):
         assert_allclose(jd.compile(f)(X, w), f(X, w))
+
+
+def test_what_memory_holds_is_no_part_of_a_program():
+    def f(x):
+        y = np.empty((50,))
+        y[0] = x[0]
+        for i in range(1, 50):
+            y[i] = y[i - 1] * 0.5 + x[i]
+        return np.sum(y)
+
+    before = [np.full(50, 7.0 + k) * np.arange(50.0) for k in range(7)]
+    del before
+    compiled = jd.compile(f)
+    assert not compiled.specialisation(np.ones(50)).block.captured
+    assert_allclose(compiled(np.ones(50)), f(np.ones(50)))

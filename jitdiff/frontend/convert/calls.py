@@ -122,6 +122,11 @@ def _argument(x: Any) -> Any:
     return x.stacked() if isinstance(x, List) and x.is_stacked else x
 
 
+def _empty(shape: Any, dtype: Any = float, order: Any = "C", **options: Any) -> Any:
+    """Return an array of zeros: what memory happens to hold would be part of the program."""
+    return _fresh(np.zeros(shape, dtype, order, **options), ())
+
+
 def _fresh(result: Any, args: tuple[Any, ...]) -> Any:
     """Return what a library made, its new arrays as ones that can be changed with traced values."""
     if type(result) is np.ndarray:
@@ -297,6 +302,7 @@ def _math(function: Callable[..., Any], numpy: Callable[..., Any]) -> Callable[.
 
 
 _SPECIAL: dict[Any, Callable[..., Any]] = {
+    np.empty: _empty,
     builtins.range: _range,
     builtins.zip: zip_,
     builtins.enumerate: enumerate_,
