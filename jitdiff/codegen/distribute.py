@@ -11,6 +11,7 @@ import ast
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 
+from jitdiff.codegen.align import aligned
 from jitdiff.codegen.gather import Gathered, Gathering
 from jitdiff.codegen.independent import Dependent, Line, Nest, Surroundings, alike, merged, nest_of
 from jitdiff.codegen.text import Stmt, count_names, names_in
@@ -84,12 +85,53 @@ def _gathered(
             continue
         if gathered := gathering.gathered(nest, {name for head in outer for name in names_in(head)[1]}):
             return count, [*_split(nest, gathered), *gathered.sums]
+        if count > 1 and _aligned(nest, nest.levels[-1])[0]:
+            return count, _split(nest)
     return 0, []
 
 
 def _split(nest: Nest, gathered: Gathered | None = None) -> list[Stmt]:
-    """Return a nest with a loop for each place that the lines of its innermost loop, or those `gathered`, add to."""
-    lines = gathered.lines if gathered else nest.levels[-1]
+    """Return a nest with a loop for each place that the lines of its innermost loop, or those `gathered`, add to.
+
+    Where the places lie along one axis, that is one loop for all of them.
+    """
+    first, lines = _aligned(nest, gathered.lines if gathered else nest.levels[-1])
+    groups = _groups(nest, lines)
+    if _is_work_again(nest, groups):
+        groups = [[line for line in lines if nest.is_sum(line)]]
+    stores = [line for line in lines if not line.is_scalar and not nest.is_sum(line)]
+    loops = [*groups[:-1], [*(groups[-1] if groups else ()), *stores]]
+    if gathered is None:
+        if len(loops) < 2 and not nest.turned and not first:
+            return nest.stmts[:1]
+    else:
+        # Copying elements elsewhere and setting them to zero are two calls that are fast.
+        names = Counter(line.name for line in stores)
+        constant = [line for line in stores if isinstance(line.value, ast.Constant) and names[line.name] == 1]
+        loops = [[line for line in loop if line not in constant] for loop in loops] + [constant]
+    return [*first, *nest.around_loops([nest.loop(wanted) for wanted in loops if wanted])]
+
+
+def _aligned(nest: Nest, lines: Sequence[Line]) -> tuple[list[Stmt], list[Line]]:
+    """Return loops that add to several places along an axis at once, and the lines that they do not stand for.
+
+    They come first: what they read may be written over after it.
+    """
+    sums = [line for line in lines if nest.is_sum(line)]
+    if _is_work_again(nest, _groups(nest, sums)):
+        return [], list(lines)
+    stmts: list[Stmt] = []
+    done: list[Line] = []
+    for name in dict.fromkeys(line.name for line in sums):
+        added = [line for line in sums if line.name == name]
+        if found := aligned(nest, added):
+            stmts += found
+            done += added
+    return stmts, [line for line in lines if line not in done]
+
+
+def _groups(nest: Nest, lines: Sequence[Line]) -> list[list[Line]]:
+    """Return lines that add, those apart that may add to one element."""
     groups: list[list[Line]] = []
     for line in lines:
         if nest.is_sum(line):
@@ -98,26 +140,15 @@ def _split(nest: Nest, gathered: Gathered | None = None) -> list[Stmt]:
                 free[0].append(line)
             else:
                 groups.append([line])
-    if _work_again(nest, groups) > _WORK * len(groups):
-        groups = [[line for line in lines if nest.is_sum(line)]]
-    stores = [line for line in lines if not line.is_scalar and not nest.is_sum(line)]
-    loops = [*groups[:-1], [*(groups[-1] if groups else ()), *stores]]
-    if gathered is None:
-        if len(loops) < 2 and not nest.turned:
-            return nest.stmts[:1]
-    else:
-        # Copying elements elsewhere and setting them to zero are two calls that are fast.
-        names = Counter(line.name for line in stores)
-        constant = [line for line in stores if isinstance(line.value, ast.Constant) and names[line.name] == 1]
-        loops = [[line for line in loop if line not in constant] for loop in loops] + [constant]
-    return nest.around_loops([nest.loop(wanted) for wanted in loops if wanted])
+    return groups
 
 
-def _work_again(nest: Nest, groups: Sequence[Sequence[Line]]) -> int:
-    """Return how many more operations each iteration takes with a loop for each group than in one loop."""
+def _is_work_again(nest: Nest, groups: Sequence[Sequence[Line]]) -> bool:
+    """Tell whether with a loop for each group too many operations are done again."""
     together = nest.needed(line for group in groups for line in group)
     apart = [line for group in groups for line in nest.needed(group)]
-    return sum(x.work for x in apart if x.is_scalar) - sum(x.work for x in together if x.is_scalar)
+    again = sum(x.work for x in apart if x.is_scalar) - sum(x.work for x in together if x.is_scalar)
+    return again > _WORK * len(groups)
 
 
 def _apart(nest: Nest, line: Line, other: Line) -> bool:

@@ -40,6 +40,25 @@ def operations(node: ast.expr) -> int:
     )
 
 
+def without_sign(node: ast.expr) -> tuple[bool, ast.expr]:
+    """Return whether a product has a minus sign, and the rest of it.
+
+    Examples
+    --------
+    >>> negative, rest = without_sign(parsed("-(-x * 2.0)"))
+    >>> negative, ast.unparse(rest)
+    (False, 'x * 2.0')
+    """
+    match node:
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            negative, rest = without_sign(operand)
+            return not negative, rest
+        case ast.BinOp(left=left, op=ast.Mult() | ast.Div() as op, right=right):
+            negative, rest = without_sign(left)
+            return negative, ast.BinOp(rest, op, right)
+    return False, node
+
+
 def is_integral(node: ast.expr) -> bool:
     """Tell whether an expression is a sum of products of integers and names, as indices are."""
     kinds = (ast.BinOp, ast.UnaryOp, ast.USub, ast.Add, ast.Sub, ast.Mult, ast.Name, ast.Load)

@@ -16,6 +16,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from jitdiff.codegen.align import aligned
 from jitdiff.codegen.expressions import array_of, fixed_distance, normal_form, parsed, replaced
 from jitdiff.codegen.independent import Line, Nest
 from jitdiff.codegen.program import Place, Program
@@ -94,7 +95,7 @@ class Gathering:
         sums = [line for line in nest.levels[-1] if nest.is_sum(line)]
         for name in dict.fromkeys(line.name for line in sums):
             lines = [line for line in sums if line.name == name]
-            if len(lines) >= _PLACES and (found := _shares(nest, lines)):
+            if len(lines) >= _PLACES and not aligned(nest, lines) and (found := _shares(nest, lines)):
                 source, shares = found
                 box = len(shares) >= _PLACES and self._is_box(nest, shares[0].line)
                 if box and self._is_uniform(nest, self.arrays[name].type):

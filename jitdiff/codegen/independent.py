@@ -244,7 +244,7 @@ class Nest:
                 read = any(line.name in names_in(s.text)[0] for inner in body for s in inner.walk())
                 if read or not line.is_scalar:
                     body = [self._turn(line), *body]
-            body = [Stmt(stmt.text, stmt.loc, body)]
+            body = [Stmt(stmt.text, stmt.loc, body)] if body else []
         return body
 
     def _check(self) -> None:
