@@ -12,8 +12,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 
 from jitdiff.codegen.align import aligned
-from jitdiff.codegen.gather import Gathered, Gathering
+from jitdiff.codegen.gather import Gathering
 from jitdiff.codegen.independent import Dependent, Line, Nest, Surroundings, alike, merged, nest_of
+from jitdiff.codegen.relay import Item, Relayed, relayed
 from jitdiff.codegen.text import Stmt, count_names, names_in
 
 _WORK = 4
@@ -41,18 +42,25 @@ def distribute(stmts: Sequence[Stmt], aliases: Mapping[str, str], gathering: Gat
     for i in range(10): t = i x[t] += y[t]
     """
     around = Surroundings.of(stmts, aliases)
-    found: list[Stmt] = []
+    found: list[Item] = []
     for stmt in stmts:
-        changed = _distributed([stmt], around, gathering, ())
+        changed = _written(_distributed([stmt], around, gathering, (), found), gathering)
         found += [*(gathering.before() if gathering else ()), *changed]
-    return _without_unread(found, around)
+    return _without_unread(_written(found, gathering), around)
 
 
 def _distributed(
-    stmts: Sequence[Stmt], around: Surroundings, gathering: Gathering | None, outer: tuple[str, ...]
-) -> list[Stmt]:
-    """Return statements that stand in loops and branches with the heads `outer`."""
-    found: list[Stmt] = []
+    stmts: Sequence[Stmt],
+    around: Surroundings,
+    gathering: Gathering | None,
+    outer: tuple[str, ...],
+    earlier: list[Item] | None = None,
+) -> list[Item]:
+    """Return statements that stand in loops and branches with the heads `outer`, sweeps not written yet.
+
+    What is `earlier` in the text comes before them, unless it is further out.
+    """
+    found: list[Item] = []
     rest = list(stmts)
     while rest:
         if gathering is not None and outer:
@@ -65,17 +73,35 @@ def _distributed(
         try:
             nest = Nest(nest_of(stmt), around)
         except Dependent:
-            if stmt.body is not None:
-                stmt.body[:] = _distributed(stmt.body, around, gathering, (*outer, stmt.text))
-            found.append(stmt)
+            if stmt.body is None:
+                found.append(stmt)
+            else:
+                body = _distributed(stmt.body, around, gathering, (*outer, stmt.text))
+                relay = Relayed(body)
+                if gathering is not None and stmt.text.startswith("for "):
+                    relay = relayed(body, found if earlier is None else earlier, gathering, around)
+                stmt.body[:] = _written(relay.body, gathering)
+                found += [*relay.before, stmt, *relay.after]
         else:
             found += _split(nest)
     return found
 
 
+def _written(items: Sequence[Item], gathering: Gathering | None) -> list[Stmt]:
+    """Return statements, those of sweeps written out."""
+    stmts: list[Stmt] = []
+    for item in items:
+        if isinstance(item, Stmt):
+            stmts.append(item)
+        elif gathering is not None:
+            numbers = gathering.numbers(item)
+            stmts += [*_split(item.nest, gathering.taken(item, numbers)), *gathering.added(item, numbers)]
+    return stmts
+
+
 def _gathered(
     stmts: Sequence[Stmt], around: Surroundings, gathering: Gathering, outer: Sequence[str]
-) -> tuple[int, list[Stmt]]:
+) -> tuple[int, list[Item]]:
     """Return how many of the first statements, as one nest, add to neighbours, and what becomes of them."""
     nests = alike(stmts)
     for count in range(len(nests), 0, -1):
@@ -83,19 +109,19 @@ def _gathered(
             nest = Nest(merged(nests[:count]), around)
         except Dependent:
             continue
-        if gathered := gathering.gathered(nest, {name for head in outer for name in names_in(head)[1]}):
-            return count, [*_split(nest, gathered), *gathered.sums]
+        if sweep := gathering.sweep(nest, {name for head in outer for name in names_in(head)[1]}):
+            return count, [sweep]
         if count > 1 and _aligned(nest, nest.levels[-1])[0]:
-            return count, _split(nest)
+            return count, [*_split(nest)]
     return 0, []
 
 
-def _split(nest: Nest, gathered: Gathered | None = None) -> list[Stmt]:
+def _split(nest: Nest, gathered: Sequence[Line] | None = None) -> list[Stmt]:
     """Return a nest with a loop for each place that the lines of its innermost loop, or those `gathered`, add to.
 
     Where the places lie along one axis, that is one loop for all of them.
     """
-    first, lines = _aligned(nest, gathered.lines if gathered else nest.levels[-1])
+    first, lines = _aligned(nest, nest.levels[-1] if gathered is None else gathered)
     groups = _groups(nest, lines)
     if _is_work_again(nest, groups):
         groups = [[line for line in lines if nest.is_sum(line)]]

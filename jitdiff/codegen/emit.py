@@ -83,7 +83,7 @@ def emit(block: Block, name: str, doc: str = "") -> Emitted:
         place.name: place for place in (*program.places.values(), *slots.values()) if not (place.prefix or place.spread)
     }
     arrays |= {buffer.name: Place(buffer.name, buffer.type) for buffer in program.buffers}
-    stmts = distribute(stmts, program.aliases, Gathering(program, arrays))
+    stmts = distribute(stmts, program.aliases, Gathering(program, arrays, {place.name for place in slots.values()}))
     stmts, workspace = allocate(program, slide(stmts, program, arrays))
     body = [*guards, *stmts]
     if name in free_names(body):

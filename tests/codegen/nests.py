@@ -22,8 +22,8 @@ def swept(body):
     return f"s = 0.5\nfor step in range(3):\n    s = s * 0.75 + 0.1{lines}\nend = s"
 
 
-def gathered(text, shapes=EXACT, dtype=float, others=None):
-    """The text after the pass, and what it allocates."""
+def gathered(text, shapes=EXACT, dtype=float, others=None, results=None):
+    """The text after the pass, and what it allocates; all arrays are results unless it is said which."""
     dtypes = {name: np.dtype(dtype) for name in shapes} | (others or {})
     values = {name: Value(ArrayType(dtypes[name], shape), name) for name, shape in shapes.items()}
     program = Program(Builder(tuple(values.values())).finish([]))
@@ -31,7 +31,9 @@ def gathered(text, shapes=EXACT, dtype=float, others=None):
     program.symbols |= set(SIZES)
     program.aliases["x_flat"] = "x"
     arrays = {place.name: place for place in program.places.values()}
-    stmts = distribute(statements(text), program.aliases, Gathering(program, arrays))
+    stmts = distribute(
+        statements(text), program.aliases, Gathering(program, arrays, set(shapes) if results is None else results)
+    )
     return "\n".join(render(stmts, 0)), program.buffers
 
 
