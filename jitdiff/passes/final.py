@@ -1,7 +1,7 @@
-"""Saved elements that the loop never writes over: the adjoint reads them from the array that the loop leaves.
+"""Saved elements that stand elsewhere too: the adjoint reads them there.
 
 A factorisation computes each element once and for all. What its adjoint needs of the iterations then stands in the
-result, and no iteration has to save it.
+array that the loop leaves, and no iteration has to save it. And what two inner loops read of one array is saved by one.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ def final(block: Block) -> Block:
     -----
     An element saved is the same after the loop if no update that runs later than its read, in this iteration of the
     loops around or in a later one, is of that element. Indices are compared as sums over loop indices.
+
+    Where two loops in one save elements of the same array, and one of them saves all from the first on in their order,
+    the other need not save what is among these.
     """
     return _Final(Ranges.of_block(block)).block(block)
 
@@ -74,6 +77,14 @@ class _Final:
             found = next(nest.saved(k), None)
             if found is not None and _only_elements_read(block, stack, len(found.loops)):
                 self.replaced[stack] = found
+        left = {k: s for k, s in enumerate(loop.stacked, len(loop.outs)) if s not in self.replaced}
+        read: set[Value] = set()
+        for k, stack in list(left.items()):
+            found = nest.twice(k, [j for j in left if j != k])
+            if found is not None and stack not in read and _only_elements_read(block, stack, len(found.loops)):
+                self.replaced[stack] = found
+                read.add(found.array)
+                del left[k]
 
     def _read(self, node: Apply) -> list[Node]:
         """Return what replaces a gather from a stack, or from a row of one."""
@@ -147,20 +158,9 @@ class _Nest:
 
     def saved(self, k: int) -> Iterator[_Saved]:
         """Yield what result `k` of the body stacks, where it is an element that keeps its value to the end."""
-        loops: tuple[For, ...] = (self.loop,)
-        atom = self.loop.body.results[k]
-        while isinstance(atom, Value) and isinstance(inner := self.made.get(atom), For) and atom in inner.stacked:
-            atom = inner.body.results[len(inner.outs) + inner.stacked.index(atom)]
-            loops = (*loops, inner)
-        ops: list[Apply] = []
-        while (op := self._made_of_one(atom)) is not None:
-            ops.append(op)
-            (atom,) = (a for a in op.args if not isinstance(a, Const))
-        if not isinstance(atom, Value) or atom.shape:
-            return
-        block = loops[-1].body
-        for node in block.nodes:
-            if not isinstance(node, Apply) or atom not in (*node.outs, *node.args[1:2]):
+        loops, ops, atom = self._stacked(k)
+        for node in loops[-1].body.nodes:
+            if atom.shape or not isinstance(node, Apply) or atom not in (*node.outs, *node.args[1:2]):
                 continue
             if node.op.name == "gather" and node.outs[0] is atom:
                 array, place = node.args[0], node.args[1:]
@@ -171,6 +171,53 @@ class _Nest:
             for j, out in enumerate(self.loop.outs):
                 if out.shape and out.type == array.type and (index := self._lasting(j, array, node, place)) is not None:
                     yield _Saved(loops, index, out, ops)
+
+    def twice(self, k: int, others: Sequence[int]) -> _Saved | None:
+        """Return where what result `k` of the body stacks stands in the stack of one of the `others`, if it does."""
+        loops, ops, atom = self._stacked(k)
+        read = self._read_in(loops[-1], atom)
+        if read is None:
+            return None
+        array, place = read.args[0], read.args[1:]
+        for j in others:
+            loops_j, ops_j, atom_j = self._stacked(j)
+            read_j = self._read_in(loops_j[-1], atom_j)
+            if ops_j or loops_j[:-1] != loops[:-1] or read_j is None or read_j.args[0] is not array:
+                continue
+            pairs = list(zip(place, read_j.args[1:], strict=True))
+            own = loops_j[-1].body.params[0]
+            moving = [a for a, b in pairs if b is own]
+            fixed = [(self.ranges.of(a), self.ranges.of(b)) for a, b in pairs if b is not own]
+            if len(moving) != 1 or any(a != b for a, b in fixed):
+                continue
+            index = [*(self.ranges.of(f.body.params[0]) for f in loops[:-1]), self.ranges.of(moving[0])]
+            if self._is_of(index, loops) and self.ranges.inside(moving[0], self.ranges.of(loops_j[-1].trip)):
+                return _Saved(loops, index, self.loop.stacked[j - len(self.loop.outs)], ops)
+        return None
+
+    def _read_in(self, loop: For, atom: Atom) -> Apply | None:
+        """Return what reads an element in a loop, from an array that does not change there."""
+        node = self.made.get(atom) if isinstance(atom, Value) else None
+        if not isinstance(node, Apply) or node.op.name != "gather" or not self._is_element(node):
+            return None
+        changing = {*loop.body.params, *(out for n in loop.body.nodes for out in outs_of(n))}
+        return node if node in loop.body.nodes and node.args[0] not in changing else None
+
+    def _is_element(self, node: Apply) -> bool:
+        return self._index(node.args[1:], node.args[0].type) is not None
+
+    def _stacked(self, k: int) -> tuple[tuple[For, ...], list[Apply], Atom]:
+        """Return the loops around what result `k` of the body stacks, what is made of it there, and from what."""
+        loops: tuple[For, ...] = (self.loop,)
+        atom = self.loop.body.results[k]
+        while isinstance(atom, Value) and isinstance(inner := self.made.get(atom), For) and atom in inner.stacked:
+            atom = inner.body.results[len(inner.outs) + inner.stacked.index(atom)]
+            loops = (*loops, inner)
+        ops: list[Apply] = []
+        while (op := self._made_of_one(atom)) is not None:
+            ops.append(op)
+            (atom,) = (a for a in op.args if not isinstance(a, Const))
+        return loops, ops, atom
 
     def _made_of_one(self, atom: Atom) -> Apply | None:
         """Return the operation that makes a scalar of another and constants, if it is cheap."""

@@ -177,3 +177,55 @@ def test_random_nests(seed):
         return [np.sum(fori(4, outer, np.concatenate([x, x * 2.0])) ** 2)]
 
     gradient(function, X)
+
+
+def sums(f, g, trips=lambda k: (5, 5), between=lambda y: y):
+    """Two inner loops that read elements of one array, which then changes: nonlinear, so they save what they read."""
+
+    def function(x):
+        def step(k, y):
+            a, b = trips(k)
+            total = fori(a, lambda i, s: s + np.sin(y[f(k, i)] * x[0]), 0.1 * x[0])
+            y = between(y)
+            other = fori(b, lambda i, s: s * 0.9 + np.cos(y[g(k, i)] * x[1]), 0.1 * x[1])
+            return fori(6, lambda i, y: index_update(y, i, y[i] * total + other), y)
+
+        return [np.sum(fori(4, step, x) ** 2)]
+
+    return function
+
+
+ONCE = {
+    "the same": sums(lambda k, i: i, lambda k, i: i),
+    "backwards": sums(lambda k, i: i, lambda k, i: 4 - i),
+    "backwards first": sums(lambda k, i: 4 - i, lambda k, i: i),
+    "part of it": sums(lambda k, i: i, lambda k, i: i + 2, lambda k: (6, 3)),
+    "triangles": sums(lambda k, i: i, lambda k, i: k - i, lambda k: (k + 1, k + 1)),
+    "more of it": sums(lambda k, i: i, lambda k, i: i, lambda k: (4, 5)),
+    "one element of the loop around": sums(lambda k, i: i, lambda k, i: k, lambda k: (6, 3)),
+}
+
+TWICE = {
+    "elements beside": sums(lambda k, i: i, lambda k, i: i + 1),
+    "more than a triangle": sums(lambda k, i: i, lambda k, i: k + 1 - i, lambda k: (k + 1, k + 2)),
+    "neither from the first on": sums(lambda k, i: i + 1, lambda k, i: i + 1),
+}
+
+
+def rows(function):
+    """How many rows each iteration saves, but for the state."""
+    return sum(len(shape) == 2 for shape in stacks(gradient(function, X))) - 1
+
+
+@pytest.mark.parametrize("function", ONCE.values(), ids=ONCE)
+def test_what_two_loops_read_is_saved_once(function):
+    assert rows(function) == 3
+
+
+@pytest.mark.parametrize("function", TWICE.values(), ids=TWICE)
+def test_what_differs_is_saved_twice(function):
+    assert rows(function) == 4
+
+
+def test_what_changes_in_between_is_saved_before():
+    gradient(sums(lambda k, i: i, lambda k, i: i, between=lambda y: index_update(y, 2, y[2] * y[1])), X)
