@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jitdiff.codegen.boundaries import LINE, shifts
 from jitdiff.codegen.program import Buffer, Program
 from jitdiff.codegen.terms import canonical
 from jitdiff.codegen.text import Stmt, dtype_text, names_in, shape_text
 from jitdiff.ir import Dim
-
-_ALIGNMENT = 64
 
 Span = tuple[int, int]
 
@@ -29,15 +28,17 @@ def allocate(program: Program, stmts: list[Stmt]) -> tuple[list[Stmt], int]:
     kept = [b for b in used if not b.returned and _sizes_known(program, b)]
     fixed = [b for b in kept if isinstance(_bytes(b), int)]
     spans = uses.tied(program.ties)
-    offsets, total = _pack(fixed, spans)
-    texts = {b.name: (str(offset), str(offset + int(_bytes(b)))) for b, offset in zip(fixed, offsets, strict=True)}
+    begin = shifts(stmts, {b.name: b.type for b in fixed}, program.aliases)
+    sizes = [_aligned(begin.get(b.name, 0) + int(_bytes(b))) for b in fixed]
+    offsets, total = _pack(sizes, [spans[b.name] for b in fixed])
+    texts = {b.name: str(offset + begin.get(b.name, 0)) for b, offset in zip(fixed, offsets, strict=True)}
     symbolic = [b for b in kept if b not in fixed]
     head = _symbolic(program, symbolic, spans, total, texts)
     for buffer in used:
         shape, dtype = shape_text(buffer.type.shape), dtype_text(buffer.type.dtype)
         if buffer.name in texts:
             # Numba compiles this in a tenth of the time that slicing, viewing and reshaping take it.
-            text = f"{buffer.name} = buffer(ws, {texts[buffer.name][0]}, {dtype}, {shape})"
+            text = f"{buffer.name} = buffer(ws, {texts[buffer.name]}, {dtype}, {shape})"
         else:
             text = f"{buffer.name} = np.empty({shape}, {dtype})"
         inner = () if buffer in kept or buffer.returned else buffer.scope
@@ -108,16 +109,16 @@ def _overlap(a: Span, b: Span) -> bool:
 
 
 def _aligned(size: int) -> int:
-    return -(-size // _ALIGNMENT) * _ALIGNMENT
+    return -(-size // LINE) * LINE
 
 
-def _pack(buffers: Sequence[Buffer], spans: dict[str, Span]) -> tuple[list[int], int]:
+def _pack(sizes: Sequence[int], spans: Sequence[Span]) -> tuple[list[int], int]:
     """Return an offset for each buffer, and the bytes needed: the largest first, each as low as it fits."""
-    order = sorted(range(len(buffers)), key=lambda k: (-int(_bytes(buffers[k])), spans[buffers[k].name], k))
-    offsets = [0] * len(buffers)
+    order = sorted(range(len(sizes)), key=lambda k: (-sizes[k], spans[k], k))
+    offsets = [0] * len(sizes)
     placed: list[tuple[int, int, Span]] = []
     for k in order:
-        size, span = _aligned(int(_bytes(buffers[k]))), spans[buffers[k].name]
+        size, span = sizes[k], spans[k]
         offset = 0
         for low, high, _ in sorted((p for p in placed if _overlap(p[2], span)), key=lambda p: p[:2]):
             if offset + size <= low:
@@ -138,7 +139,7 @@ class _Region:
 
 
 def _symbolic(
-    program: Program, buffers: Sequence[Buffer], spans: dict[str, Span], start: int, texts: dict[str, tuple[str, str]]
+    program: Program, buffers: Sequence[Buffer], spans: dict[str, Span], start: int, texts: dict[str, str]
 ) -> list[Stmt]:
     """Give buffers of symbolic size their bounds, and return the statements that compute and check them."""
     regions: list[_Region] = []
@@ -157,9 +158,9 @@ def _symbolic(
     offset = str(start)
     for region in regions:
         for buffer in region.buffers:
-            texts[buffer.name] = (offset, canonical(f"{offset} + {region.size}", {}))
+            texts[buffer.name] = offset
         end = program.names.fresh("", "end")
-        rounded = f"({canonical(region.size, {})} + {_ALIGNMENT - 1}) // {_ALIGNMENT} * {_ALIGNMENT}"
+        rounded = f"({canonical(region.size, {})} + {LINE - 1}) // {LINE} * {LINE}"
         stmts.append(Stmt(f"{end} = {rounded}" if offset == "0" else f"{end} = {offset} + {rounded}"))
         offset = end
     if stmts:

@@ -1,8 +1,9 @@
-"""Loops that add to several places of one array become a loop for each place.
+"""Loops that add to several places of one array become a loop for each place, or one that writes each element once.
 
 The adjoint of a stencil adds a cotangent to the neighbours of a cell. In one loop these additions wait for each other,
-since the next cell adds to the same elements. Each in its own loop, they are vectors. The loops of adjoints go
-backwards; where the order does not matter they are turned round.
+since the next cell adds to the same elements. Each in its own loop, they are vectors. Better still are sums of all that
+an element gets (`align.py`, `gather.py`, `relay.py`). The loops of adjoints go backwards; where the order does not
+matter they are turned round.
 """
 
 from __future__ import annotations
@@ -35,11 +36,11 @@ def distribute(stmts: Sequence[Stmt], aliases: Mapping[str, str], gathering: Gat
 
     Examples
     --------
-    >>> body = [Stmt("t = 9 - i"), Stmt("x[t + 1] += y[t]"), Stmt("x[t] += y[t]")]
+    >>> body = [Stmt("t = 9 - i"), Stmt("x[t, n] += y[t]"), Stmt("x[n, t] += y[t]")]
     >>> for loop in distribute([Stmt("for i in range(10):", None, body)], {}):
     ...     print(loop.text, *(s.text for s in loop.body))
-    for i in range(10): t = i x[t + 1] += y[t]
-    for i in range(10): t = i x[t] += y[t]
+    for i in range(10): t = i x[t, n] += y[t]
+    for i in range(10): t = i x[n, t] += y[t]
     """
     around = Surroundings.of(stmts, aliases)
     found: list[Item] = []
