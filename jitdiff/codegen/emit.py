@@ -13,6 +13,7 @@ from jitdiff.codegen.elements import NotSpread
 from jitdiff.codegen.gather import Gathering
 from jitdiff.codegen.guards import guards_of
 from jitdiff.codegen.items import Plan, Slot
+from jitdiff.codegen.linear import linearise
 from jitdiff.codegen.lower import lower
 from jitdiff.codegen.plan import plan_block
 from jitdiff.codegen.program import Place, Program
@@ -84,7 +85,9 @@ def emit(block: Block, name: str, doc: str = "") -> Emitted:
     }
     arrays |= {buffer.name: Place(buffer.name, buffer.type) for buffer in program.buffers}
     stmts = distribute(stmts, program.aliases, Gathering(program, arrays, {place.name for place in slots.values()}))
-    stmts, workspace = allocate(program, slide(stmts, program, arrays))
+    stmts, slid = slide(stmts, program, arrays)
+    linearise(stmts, slid, program)
+    stmts, workspace = allocate(program, stmts)
     body = [*guards, *stmts]
     if name in free_names(body):
         # The user's function has the name of one that the text calls.

@@ -18,8 +18,28 @@ from jitdiff.codegen.text import Stmt, fill_text, names_in
 Index = tuple[str, ...]
 
 
-def slide(stmts: Sequence[Stmt], program: Program, arrays: Mapping[str, Place]) -> list[Stmt]:
-    """Return statements in which innermost loops keep what their next iteration reads.
+@dataclass(frozen=True, eq=False, slots=True)
+class Slid:
+    """A loop that hands on a number.
+
+    Parameters
+    ----------
+    loop : Stmt
+        The loop; its last statement is ``here = ahead``.
+    here, ahead : str
+        The numbers that an iteration starts from, and ends with.
+    array : Place
+        The array that they are elements of.
+    """
+
+    loop: Stmt
+    here: str
+    ahead: str
+    array: Place
+
+
+def slide(stmts: Sequence[Stmt], program: Program, arrays: Mapping[str, Place]) -> tuple[list[Stmt], list[Slid]]:
+    """Return statements in which innermost loops keep what their next iteration reads, and those loops.
 
     Parameters
     ----------
@@ -30,21 +50,24 @@ def slide(stmts: Sequence[Stmt], program: Program, arrays: Mapping[str, Place]) 
     arrays : mapping
         The arrays of the text by name.
     """
-    return _slid(stmts, Surroundings.of(stmts, program.aliases), program, arrays)
+    slid: list[Slid] = []
+    return _slid(stmts, Surroundings.of(stmts, program.aliases), program, arrays, slid), slid
 
 
-def _slid(stmts: Sequence[Stmt], around: Surroundings, program: Program, arrays: Mapping[str, Place]) -> list[Stmt]:
+def _slid(
+    stmts: Sequence[Stmt], around: Surroundings, program: Program, arrays: Mapping[str, Place], slid: list[Slid]
+) -> list[Stmt]:
     found: list[Stmt] = []
     for stmt in stmts:
         if stmt.body is not None:
-            stmt.body[:] = _slid(stmt.body, around, program, arrays)
+            stmt.body[:] = _slid(stmt.body, around, program, arrays, slid)
             if (head := HEAD.fullmatch(stmt.text)) and not _has_loops(stmt):
                 loop = _Loop(stmt, head[1], head[2], around)
-                found += (
-                    loop.rewrite(name, pair, program, arrays[name])
-                    for name in loop.changed()
-                    if name in arrays and (pair := loop.pair(name))
-                )
+                for name in loop.changed():
+                    if name in arrays and (pair := loop.pair(name)):
+                        before, each = loop.rewrite(name, pair, program, arrays[name])
+                        found.append(before)
+                        slid.append(each)
         found.append(stmt)
     return found
 
@@ -138,8 +161,8 @@ class _Loop:
         at = {self.variable: parsed(value)}
         return tuple(normal_form(replaced(parsed(term), at)) for term in index)
 
-    def rewrite(self, name: str, pair: tuple[Index, Index], program: Program, array: Place) -> Stmt:
-        """Let the elements of a pair be scalars in the loop; return the statement that comes before it."""
+    def rewrite(self, name: str, pair: tuple[Index, Index], program: Program, array: Place) -> tuple[Stmt, Slid]:
+        """Let the elements of a pair be scalars in the loop; return the statement that comes before it, and these."""
         here, following = pair
         scalars = {
             index: program.names.fresh(f"{name}_{which}") for index, which in ((here, "here"), (following, "ahead"))
@@ -153,7 +176,8 @@ class _Loop:
         first = array.element(self._at(here, "0"))
         if not (self.bound.isdigit() and int(self.bound)):
             first = f"{first} if {self.bound} > 0 else {fill_text('0', array.type)}"
-        return Stmt(f"{scalars[here]} = {first}", self.stmt.loc)
+        before = Stmt(f"{scalars[here]} = {first}", self.stmt.loc)
+        return before, Slid(self.stmt, scalars[here], scalars[following], array)
 
 
 class _Scalars(ast.NodeTransformer):

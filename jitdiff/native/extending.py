@@ -69,7 +69,7 @@ def scalar_function(
     ufunc : callable
         What plain Python calls, warnings off as in compiled code.
     arity : int
-        Number of arguments, one or two.
+        Number of arguments, up to three.
     result : callable
         Maps the Numba types of the arguments to the type of the result, or to None where there is none.
     emit : callable
@@ -86,7 +86,7 @@ def scalar_function(
 
     def typing_function(context: Any) -> Any:
         # Numba reads the number of arguments off the function.
-        return (lambda x: result(x)) if arity == 1 else (lambda x, y: result(x, y))
+        return (lambda x: result(x), lambda x, y: result(x, y), lambda x, y, z: result(x, y, z))[arity - 1]
 
     def lowering(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         kind = types.float64 if predicate and signature.return_type == types.boolean else signature.return_type

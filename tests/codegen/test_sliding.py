@@ -153,7 +153,7 @@ def slid(text):
     program.places |= {value: Place(name, value.type) for name, value in values.items()}
     program.aliases["x_view"] = "x"
     arrays = {place.name: place for place in program.places.values()}
-    return "\n".join(render(slide(statements(text), program, arrays), 0))
+    return "\n".join(render(slide(statements(text), program, arrays)[0], 0))
 
 
 def double(x):
