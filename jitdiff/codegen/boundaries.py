@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import ast
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from jitdiff.codegen.expressions import array_of, replaced, terms_of
-from jitdiff.codegen.independent import HEAD, integer_line
+from jitdiff.codegen.accesses import accesses
 from jitdiff.codegen.terms import monomials
-from jitdiff.codegen.text import Stmt, names_in
+from jitdiff.codegen.text import Stmt
 from jitdiff.ir import ArrayType, product
 
 LINE = 64
@@ -21,9 +20,6 @@ LINE = 64
 
 _VECTOR = 32
 """Bytes of a vector: rows that are no multiple of it long begin anywhere."""
-
-_TRIPS = 16
-"""What a number of trips is taken to be that only the running program knows."""
 
 
 def shifts(stmts: Sequence[Stmt], types: Mapping[str, ArrayType], aliases: Mapping[str, str]) -> dict[str, int]:
@@ -46,35 +42,16 @@ def shifts(stmts: Sequence[Stmt], types: Mapping[str, ArrayType], aliases: Mappi
     {'a': 56}
     """
     votes: dict[str, Counter[int]] = defaultdict(Counter)
-    for stmt in stmts:
-        for variable, trips, name, index in _stores(stmt, 1, {}):
-            type = types.get(aliases.get(name, name))
-            if type is None:
-                continue
-            shape = type.shape if name in types else (product(type.shape),)
-            terms = (f"({ast.unparse(term)}) * {product(shape[k + 1 :])}" for k, term in enumerate(index))
-            place = {factors: n * type.dtype.itemsize for factors, n in monomials(" + ".join(terms))}
-            first = place.pop((), 0)
-            if place.pop((variable,), 0) == type.dtype.itemsize and all(step % _VECTOR == 0 for step in place.values()):
-                votes[aliases.get(name, name)][-first % LINE] += trips
+    for each in accesses(stmts):
+        name = aliases.get(each.array, each.array)
+        if name not in types or not each.stores:
+            continue
+        shape, size = types[name].shape, types[name].dtype.itemsize
+        if name != each.array:
+            shape = (product(shape),)
+        terms = (f"({ast.unparse(term)}) * {product(shape[k + 1 :])}" for k, term in enumerate(each.index))
+        place = {factors: n * size for factors, n in monomials(" + ".join(terms))}
+        first = place.pop((), 0)
+        if place.pop((each.variable,), 0) == size and all(step % _VECTOR == 0 for step in place.values()):
+            votes[name][-first % LINE] += each.trips
     return {name: max(sorted(found), key=found.__getitem__) for name, found in votes.items()}
-
-
-def _stores(stmt: Stmt, trips: int, known: Mapping[str, ast.expr]) -> Iterator[tuple[str, int, str, list[ast.expr]]]:
-    """Yield what innermost loops write to: the variable of the loop, how often that happens, an array, and an index."""
-    head = HEAD.fullmatch(stmt.text)
-    if head or stmt.text.startswith("while "):
-        trips *= int(head[2]) if head and head[2].isdigit() else _TRIPS
-    if head:
-        known = {name: value for name, value in known.items() if head[1] not in names_in(ast.unparse(value))[0]}
-    inner = [line for body in stmt.body or () for line in body.walk()]
-    is_innermost = head and not any(line.text.startswith(("for ", "while ")) for line in inner)
-    for line in stmt.body or ():
-        if found := integer_line(line):
-            known = {**known, found[0]: replaced(found[1], known)}
-        elif not is_innermost:
-            yield from _stores(line, trips, known)
-        elif head and line.body is None:
-            match ast.parse(line.text).body[0]:
-                case ast.Assign(targets=[ast.Subscript() as at]) | ast.AugAssign(target=ast.Subscript() as at):
-                    yield head[1], trips, array_of(at), [replaced(term, known) for term in terms_of(at)]

@@ -22,7 +22,7 @@ import numpy as np
 from jitdiff.codegen.expressions import array_of
 from jitdiff.codegen.program import Program
 from jitdiff.codegen.sliding import Slid
-from jitdiff.codegen.text import Stmt, count_names, names_in, normal
+from jitdiff.codegen.text import Stmt, count_names, names_in, normal, statement
 from jitdiff.ir import Location
 
 _DEPTH = 3
@@ -125,7 +125,7 @@ class _Loop:
         elements = [
             (line, aliases.get(array_of(n), array_of(n)), isinstance(n.ctx, ast.Store))
             for line in self.between
-            for n in ast.walk(ast.parse(_statement(line)))
+            for n in ast.walk(ast.parse(statement(line)))
             if isinstance(n, ast.Subscript)
         ]
         changed = {array for line, array, is_store in elements if is_store and line not in self.stored}
@@ -375,11 +375,6 @@ def _number(node: ast.expr) -> float | None:
                 return None
             return _OPERATORS[type(op)](a, b) if b or not isinstance(op, ast.Div) else math.nan
     return None
-
-
-def _statement(stmt: Stmt) -> str:
-    """Return a statement, or a head as one."""
-    return "pass" if stmt.text == "else:" else stmt.text if stmt.body is None else f"{stmt.text} pass"
 
 
 def _assigned(stmt: Stmt) -> str | None:

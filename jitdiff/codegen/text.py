@@ -102,9 +102,7 @@ def names_in(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     >>> names_in("s += x[i]"), names_in("for i in range(n):")
     ((('s', 'x', 'i'), ('s',)), (('range', 'n'), ('i',)))
     """
-    if text == "else:":
-        return (), ()
-    tree = ast.parse(f"{text} pass" if text.endswith(":") else text)
+    tree = ast.parse(_as_statement(text))
     loads: dict[str, None] = {}
     stores: dict[str, None] = {}
     for node in ast.walk(tree):
@@ -113,6 +111,21 @@ def names_in(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         if isinstance(node, ast.Name):
             (stores if isinstance(node.ctx, ast.Store) else loads)[node.id] = None
     return tuple(loads), tuple(stores)
+
+
+def statement(stmt: Stmt) -> str:
+    """Return the text of a statement alone; that of a compound one with nothing inside.
+
+    Examples
+    --------
+    >>> statement(Stmt("if x > 0:", None, [Stmt("y = x")])), statement(Stmt("else:", None, []))
+    ('if x > 0: pass', 'pass')
+    """
+    return _as_statement(stmt.text)
+
+
+def _as_statement(text: str) -> str:
+    return "pass" if text == "else:" else f"{text} pass" if text.endswith(":") else text
 
 
 def count_names(stmts: Iterable[Stmt]) -> tuple[Counter[str], Counter[str]]:
