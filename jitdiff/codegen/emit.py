@@ -13,6 +13,7 @@ from jitdiff.codegen.elements import NotSpread
 from jitdiff.codegen.gather import Gathering
 from jitdiff.codegen.guards import guards_of
 from jitdiff.codegen.items import Plan, Slot
+from jitdiff.codegen.layout import lay_out
 from jitdiff.codegen.linear import linearise
 from jitdiff.codegen.lower import lower
 from jitdiff.codegen.plan import plan_block
@@ -87,6 +88,7 @@ def emit(block: Block, name: str, doc: str = "") -> Emitted:
     stmts = distribute(stmts, program.aliases, Gathering(program, arrays, {place.name for place in slots.values()}))
     stmts, slid = slide(stmts, program, arrays)
     linearise(stmts, slid, program)
+    stmts = lay_out(stmts, program, arrays, [slots["result", 0, k].name for k in outs])
     stmts, workspace = allocate(program, stmts)
     body = [*guards, *stmts]
     if name in free_names(body):
