@@ -141,7 +141,10 @@ class Overwriting:
             return False
         results = self.plan.block.results
         if old in self.owned:
-            return results[self.owned.index(old)] is not old
+            # Results that go to scalars are read at the end; the others have a copy among the items.
+            own = self.owned.index(old)
+            copied = {i.slot[2] for i in self.order.items if isinstance(i, Root) and i.slot and i.slot[0] == "result"}
+            return all(r is not old or (k != own and k in copied) for k, r in enumerate(results))
         node = self.made.get(old)
         grown = isinstance(node, While) and old in node.stacked
         return old in self.order.makers and old not in results and not grown

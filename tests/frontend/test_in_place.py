@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose
 
 import jitdiff as jd
 from jitdiff.errors import DtypeError, ShapeError, TracingError
+from tests.codegen.programs import run
 
 X = np.array([0.7, -1.2, 2.5, 0.3, 1.9, -0.4])
 
@@ -339,3 +340,40 @@ def test_what_memory_holds_is_no_part_of_a_program():
     compiled = jd.compile(f)
     assert not compiled.specialisation(np.ones(50)).block.captured
     assert_allclose(compiled(np.ones(50)), f(np.ones(50)))
+
+
+@pytest.mark.parametrize("n", [1, 3, 13, 16, 17, 40])
+@pytest.mark.parametrize("trips", [1, 2, 13])
+def test_arrays_that_change_places_after_one_of_them_changed(n, trips):
+    def halved(x):
+        y, z = x * 1.0, 3.0 * x + 1.0
+        for _ in jd.range(trips):
+            for i in jd.range(n):
+                y[i] = 0.5 * y[i] * y[i]
+            y, z = z, y
+        return np.sum(y) + 10.0 * np.sum(z * z)
+
+    def three(x):
+        y, z, w = x * 1.0, 3.0 * x, x + 1.0
+        for _ in jd.range(trips):
+            for i in jd.range(n):
+                y[i] += 0.1 * np.sin(w[i])
+            y, z, w = z, w, y
+        return np.sum(y) + 10.0 * np.sum(z * z) - np.sum(w)
+
+    def in_a_branch(x):
+        y, z = x * 1.0, 3.0 * x + 1.0
+        for k in jd.range(trips):
+            if y[0] > k:
+                y[0] = 0.25 * z[0]
+                y, z = z, y
+            else:
+                z[0] -= 0.5
+        return np.sum(y) + 10.0 * np.sum(z * z)
+
+    for f in (halved, three, in_a_branch):
+        x = np.linspace(0.1, 1.0, n)
+        emitted = jd.compile(f).value_and_grad.specialisation(x).emitted
+        value, gradient = run(emitted, [x])
+        assert_allclose(value, f(x), rtol=1e-12)
+        assert_allclose(gradient, jd.grad(f)(x), rtol=1e-10)
