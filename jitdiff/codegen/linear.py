@@ -88,7 +88,7 @@ class _Loop:
     def __init__(self, slid: Slid, program: Program) -> None:
         assert slid.loop.body
         here, ahead = self.here, self.ahead = slid.here, slid.ahead
-        self.last = next(s for s in slid.loop.body if s.text == f"{here} = {ahead}")
+        self.last = next(s for s in reversed(slid.loop.body) if s.text == f"{here} = {ahead}")
         self.body = [s for s in slid.loop.body if s is not self.last]
         self.names = program.names
         lines = [line for s in self.body for line in s.walk()]

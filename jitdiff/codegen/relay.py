@@ -156,7 +156,7 @@ def _handed_on(sweep: Sweep, source: _Relay, target: _Relay, gathering: Gatherin
             added += [*before, Stmt(normal(f"{element} = {element} + ({total})"), sweep.loc)]
         beside += _nest(loops, added)
     counts = [count for count in sweep.box[sweep.target.type.ndim :] if not count.isdigit()]
-    if counts:
+    if counts and beside:
         beside = [Stmt(f"if {' and '.join(f'{count} > 0' for count in counts)}:", sweep.loc, beside)]
     return [*stmts, *beside]
 

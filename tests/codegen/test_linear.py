@@ -70,6 +70,11 @@ for j in range(10):
     for i in range(10):
         t = A[j + 1, i] * c
         A[j + 1, i + 1] = (t + A[j, i + 1]) * 0.5""",
+    "what is handed on goes to the element before too": """
+for i in range(10):
+    t = x[i] * y[i]
+    x[i] = x[i + 1]
+    x[i + 1] += t""",
     "a number that goes on beside it": """
 for i in range(10):
     t = x[i] * 0.5 + s

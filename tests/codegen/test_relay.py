@@ -144,6 +144,15 @@ def test_symbolic_sizes(name, sizes):
     agree(outcome(new, buffers, SYMBOLIC, sizes=sizes), outcome(text, (), SYMBOLIC, sizes=sizes))
 
 
+def test_symbolic_sizes_with_nothing_beside_the_box():
+    inside = [(0, 0, 0.2), (0, 0, 0.3), (0, 0, -0.1)]
+    text = swept(ZEROS.replace("63", "n * m"), *(sweep(a, b, inside, ((0, 7), (0, 9))) for a, b in ("yx", "xy")))
+    text = text.replace("range(7)", "range(n)").replace("range(9)", "range(m)")
+    new, buffers = gathered(text, SYMBOLIC)
+    assert not emptied(new)
+    agree(outcome(new, buffers, SYMBOLIC), outcome(text, (), SYMBOLIC))
+
+
 def test_single_precision():
     text = re.sub(r"(\d+\.\d+)", r"np.float32(\1)", swept(*HANDED_ON["nine in the plane, then five"]))
     new, buffers = gathered(text, dtype=np.float32)
