@@ -90,14 +90,12 @@ def _kept(stmts: Sequence[Stmt], result: Place, home: Place, program: Program) -
     """Return statements that work in the workspace, and copy a result from there at the end."""
     name = re.compile(rf"\b{result.name}\b")
 
-    def renamed(stmt: Stmt) -> Stmt:
-        body = None if stmt.body is None else [renamed(s) for s in stmt.body]
-        return Stmt(name.sub(home.name, stmt.text), stmt.loc, body, stmt.pinned)
-
+    for line in (line for stmt in stmts for line in stmt.walk()):
+        line.text = name.sub(home.name, line.text)
     for view, base in program.aliases.items():
         if base == result.name:
             program.aliases[view] = home.name
-    *before, last = map(renamed, stmts)
+    *before, last = stmts
     index = tuple(program.loops[: result.type.ndim])
     copy = Stmt(f"{result.element(index)} = {home.element(index)}", last.loc)
     return [*before, *_nest(index, result.type.shape, [copy]), last]
@@ -197,16 +195,19 @@ class _Turning:
             if self._is_view(stmt) and self._base(names_in(stmt.text)[1][0]) in self.axes:
                 continue
             inside = {n for line in stmt.body or () for group in names_in(line.text) for n in group}
-            flat = [n for n in inside if n != self._base(n) in self.axes]
-            if flat and (head := HEAD.fullmatch(stmt.text)):
-                shape = self.arrays[self._base(flat[0])].type.shape
-                free = [v for v in self.program.loops if v not in used | inside - {head[1]}]
+            flat = min((n for n in inside if n != self._base(n) in self.axes), default=None)
+            shape = self.arrays[self._base(flat)].type.shape if flat else ()
+            if flat and self._goes_through(stmt, shape):
+                free = [v for v in self.program.loops if v not in used | inside]
                 index = free[: len(shape)]
                 body = [Stmt(self._text(line, index), line.loc) for line in stmt.body or ()]
                 found += _nest(index, shape, body)
             else:
-                body_of = None if stmt.body is None else self._turned(stmt.body, used | names)
-                found.append(Stmt(self._text(stmt), stmt.loc, body_of, stmt.pinned))
+                # Buffers know the statements around them.
+                stmt.text = self._text(stmt)
+                if stmt.body is not None:
+                    stmt.body[:] = self._turned(stmt.body, used | names)
+                found.append(stmt)
         return found
 
     def _text(self, stmt: Stmt, index: Sequence[str] | None = None) -> str:

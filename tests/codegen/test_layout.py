@@ -43,6 +43,18 @@ for j in range(20):
     for i in range(30):
         x[i, j] += u[i]""",
     ),
+    "with rows in a loop": (
+        "x",
+        """
+for step in range(3):
+    x_flat = x.reshape(600)
+    y_flat = y.reshape(600)
+    for i in range(600):
+        x_flat[i] += y_flat[i]
+    for j in range(20):
+        for i in range(30):
+            x[i, j] += u[i]""",
+    ),
     "in a branch": (
         "x",
         """
@@ -210,6 +222,28 @@ for k in range({steps}):
 def test_small_results_are_not_kept():
     text = "for k in range(100):\n    for i in range(30):\n        u[i] += 1.0"
     assert laid_out(text, (), ("u",)) == (f"{text}\nend = 0", {})
+
+
+def test_buffers_keep_the_loops_around_them():
+    """Those of sizes that only the running program knows are made in the loop that they belong to."""
+
+    def f(a, w):
+        x = np.sin(a)
+        n = len(a)
+        for k in jd.range(1, n):
+            t = 0.0
+            for i in jd.range(0, k):
+                t += w[k - i - 1, 0] * x[k - 1 - i, 0] * x[i, 0]
+            x[k, 0] = t
+        return np.sum(x)
+
+    gradients = jd.value_and_grad(jd.compile(f), argnums=(0, 1))
+    for n in (5, 7, 2):
+        args = np.random.default_rng(0).normal(size=(2, n, 3))
+        value, found = jd.value_and_grad(f, argnums=(0, 1))(*args)
+        have = run(gradients.specialisation(*args).emitted, args, size=1_000_000)
+        for a, b in zip(have, (value, *found), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-10)
 
 
 # Whole programs: value and gradient.
