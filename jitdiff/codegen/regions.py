@@ -179,7 +179,7 @@ def _while(program: Program, node: While, scope: tuple[Stmt, ...], emit_block: E
     head.body += emit_block(program, program.plans[node.cond], {}, inside)
     verdict = normal(f"if not ({program.text_of(node.cond.results[0])}): pass").split(":")[0]
     head.body.append(Stmt(f"{verdict}:", node.loc, [Stmt("break", pinned=True)], pinned=True))
-    head.body += [_grow(history, count) for history in histories]
+    head.body += _grow(histories, count)
     head.body += emit_block(program, loop.plan, loop.slots, inside)
     head.body += loop.finish()
     if records:
@@ -198,6 +198,10 @@ def _empty(name: str, shape: Sequence[object], type: ArrayType) -> str:
     return f"{name} = np.empty({shape_text(shape)}, {dtype_text(type.dtype)})"
 
 
-def _grow(history: str, count: str) -> Stmt:
+def _grow(histories: Sequence[str], count: str) -> list[Stmt]:
+    """Return what makes room for another row; all histories have the same number of rows at any time."""
+    if not histories:
+        return []
     # The functions that text calls are compiled once for each type; slices and copies would be for each history.
-    return Stmt(f"if {count} == {history}.shape[0]:", None, [Stmt(f"{history} = enlarged({history}, {count})")])
+    larger = [Stmt(f"{history} = enlarged({history}, {count})") for history in histories]
+    return [Stmt(f"if {count} == {histories[0]}.shape[0]:", None, larger)]
