@@ -18,7 +18,7 @@ from jitdiff.codegen.expressions import array_of, fixed_distance, parsed, terms_
 from jitdiff.codegen.independent import HEAD
 from jitdiff.codegen.program import Place, Program
 from jitdiff.codegen.terms import canonical, monomials
-from jitdiff.codegen.text import Stmt, count_names, names_in, statement
+from jitdiff.codegen.text import Stmt, count_names, names_in, nested, statement
 from jitdiff.ir import Shape, product
 
 _MORE = 2
@@ -98,13 +98,11 @@ def _kept(stmts: Sequence[Stmt], result: Place, home: Place, program: Program) -
     *before, last = stmts
     index = tuple(program.loops[: result.type.ndim])
     copy = Stmt(f"{result.element(index)} = {home.element(index)}", last.loc)
-    return [*before, *_nest(index, result.type.shape, [copy]), last]
+    return [*before, *nested(_loops(index, result.type.shape), [copy]), last]
 
 
-def _nest(variables: Sequence[str], shape: Shape, body: list[Stmt]) -> list[Stmt]:
-    for variable, n in reversed(list(zip(variables, shape, strict=True))):
-        body = [Stmt(f"for {variable} in range({canonical(n, {})}):", body[0].loc, body)]
-    return body
+def _loops(variables: Sequence[str], shape: Shape) -> list[tuple[str, str]]:
+    return [(variable, canonical(n, {})) for variable, n in zip(variables, shape, strict=True)]
 
 
 class _Turning:
@@ -201,7 +199,7 @@ class _Turning:
                 free = [v for v in self.program.loops if v not in used | inside]
                 index = free[: len(shape)]
                 body = [Stmt(self._text(line, index), line.loc) for line in stmt.body or ()]
-                found += _nest(index, shape, body)
+                found += nested(_loops(index, shape), body)
             else:
                 # Buffers know the statements around them.
                 stmt.text = self._text(stmt)

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import ast
 import math
-import operator
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from jitdiff.codegen.expressions import array_of
+from jitdiff.codegen.forms import ONE, ZERO, Form, NotLinear, depends, form_of, number
 from jitdiff.codegen.program import Program
 from jitdiff.codegen.sliding import Slid
 from jitdiff.codegen.text import Stmt, count_names, names_in, normal, statement
@@ -30,32 +30,6 @@ _DEPTH = 3
 
 _LEAST, _MOST = "1e-300", "1e+300"
 """Factors beyond these are not used. They stand for zero and infinity: LLVM tests for those in a slower way."""
-
-_OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-}
-
-_ZERO, _ONE = ast.Constant(0.0), ast.Constant(1.0)
-
-
-class _NotLinear(Exception):
-    """A number is no multiple of what is handed on, plus another number."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Form:
-    """A multiple of what is handed on, plus another number; None is a factor of 1, and nothing to add.
-
-    From what is handed on to this it takes `depth` operations, and there is one way only unless it is a sum `of_two`.
-    """
-
-    factor: ast.expr | None = None
-    rest: ast.expr | None = None
-    depth: int = 0
-    of_two: bool = False
 
 
 def linearise(stmts: Sequence[Stmt], slid: Sequence[Slid], program: Program) -> None:
@@ -76,7 +50,7 @@ def linearise(stmts: Sequence[Stmt], slid: Sequence[Slid], program: Program) -> 
             continue
         try:
             body = _Loop(each, program).rewritten()
-        except _NotLinear:
+        except NotLinear:
             continue
         inside, _ = count_names(each.loop.body or ())
         each.loop.body = _without_unread(body, loads - inside)
@@ -93,10 +67,10 @@ class _Loop:
         self.names = program.names
         lines = [line for s in self.body for line in s.walk()]
         if any(line.pinned for line in lines):
-            raise _NotLinear
+            raise NotLinear
         _, self.stores = count_names(lines)
         self.needed = self._needed(lines)
-        self.forms: dict[str, _Form] = {here: _Form()}
+        self.forms: dict[str, Form] = {here: Form()}
         self.assigned: set[str] = set()
         self.local: set[str] = set()
         loaded = [s for s in self.body[:1] if _assigned(s) == ahead and self._is_load(s)]
@@ -104,7 +78,7 @@ class _Loop:
             k for k, s in enumerate(self.body) if s not in loaded and any(_assigned(x) == ahead for x in s.walk())
         ]
         if not changes:
-            raise _NotLinear
+            raise NotLinear
         self.start, self.end = changes[0], changes[-1] + 1
         while self.body[self.start].text == "else:":
             self.start -= 1
@@ -115,7 +89,7 @@ class _Loop:
         element = f"{slid.array.name}["
         self.stored = {x for x in self.between if x.text.startswith(element) and x.text.endswith(f"] = {ahead}")}
         if any(ahead in names_in(line.text)[0] for line in {*self.between} - self.updates - self.stored):
-            raise _NotLinear
+            raise NotLinear
         self._check_updates(program.aliases, slid.array.name)
 
     def _check_updates(self, aliases: Mapping[str, str], own: str) -> None:
@@ -131,15 +105,15 @@ class _Loop:
         changed = {array for line, array, is_store in elements if is_store and line not in self.stored}
         if self.stored and any(array == own and not is_store for _, array, is_store in elements):
             # It may be the element that is not stored in between any more.
-            raise _NotLinear
+            raise NotLinear
         seen: list[str] = []
         for line in self.between:
             if line in self.updates or line in heads or line in self.stored:
                 names = [name for name in names_in(line.text)[0] if name != self.ahead]
                 if any(assigned.count(name) > (name in seen) for name in names):
-                    raise _NotLinear
+                    raise NotLinear
                 if line not in self.stored and any(aliases.get(name, name) in changed for name in names):
-                    raise _NotLinear
+                    raise NotLinear
             seen += names_in(line.text)[1]
 
     def rewritten(self) -> list[Stmt]:
@@ -148,11 +122,11 @@ class _Loop:
         form = self.forms.get(self.ahead)
         in_one = len(self.between) == 1 and self.here in names_in(self.between[0].text)[0]
         if form is None or form.depth < (_DEPTH if in_one else _DEPTH - 1):
-            raise _NotLinear
+            raise NotLinear
         loc = self.between[0].loc
-        factor = form.factor or _ONE
+        factor = form.factor or ONE
         started = self._started(before)
-        text = f"{self.ahead} = muladd({started}, {ast.unparse(factor)}, {ast.unparse(form.rest or _ZERO)})"
+        text = f"{self.ahead} = muladd({started}, {ast.unparse(factor)}, {ast.unparse(form.rest or ZERO)})"
         step = [Stmt(text, loc)]
         if guards := _guards(form, started):
             otherwise = _only(self.body[self.start : self.end], self.updates.__contains__)
@@ -204,7 +178,7 @@ class _Loop:
             if name in self.needed and (name != self.ahead or stmt in self.updates):
                 found += self._assign(name, stmt)
             elif self.needed.intersection(names_in(stmt.text)[1]) and name != self.ahead:
-                raise _NotLinear
+                raise NotLinear
             self.assigned.update(names_in(stmt.text)[1])
             if stmt not in self.updates and stmt not in self.stored:
                 found.append(stmt)
@@ -215,14 +189,14 @@ class _Loop:
         (node,) = ast.parse(stmt.text).body
         match node:
             case ast.Assign(value=value):
-                form = self._form(value)
+                form = form_of(value, self.forms, self.local)
             case ast.AugAssign(op=op, value=value):
-                form = self._form(ast.BinOp(ast.Name(name), op, value))
+                form = form_of(ast.BinOp(ast.Name(name), op, value), self.forms, self.local)
             case _:
-                raise _NotLinear
+                raise NotLinear
         if form is None:
             if name == self.ahead:
-                raise _NotLinear
+                raise NotLinear
             self.forms.pop(name, None)
             return []
         stmts: list[Stmt] = []
@@ -242,15 +216,15 @@ class _Loop:
         """Tell whether an expression is a number, or a name that keeps its value up to the last step."""
         if isinstance(part, ast.Name):
             return part.id == self.ahead or self.stores[part.id] == (part.id in self.assigned)
-        return _number(part) is not None
+        return number(part) is not None
 
     def _branches(self, then: Stmt, orelse: Stmt | None) -> list[Stmt]:
         """Return a branch with the forms of what is assigned in it computed on both sides."""
-        if not then.text.startswith("if ") or self._depends(ast.parse(f"{then.text} pass")):
-            raise _NotLinear
+        if not then.text.startswith("if ") or depends(ast.parse(f"{then.text} pass"), self.forms):
+            raise NotLinear
         start, defined = dict(self.forms), set(self.assigned)
         bodies: list[list[Stmt]] = []
-        forms: list[dict[str, _Form]] = []
+        forms: list[dict[str, Form]] = []
         assigned: list[set[str]] = []
         for side in (then, orelse):
             self.forms, self.assigned = dict(start), set(defined)
@@ -266,14 +240,14 @@ class _Loop:
             if not any(ways):
                 self.forms.pop(name, None)
                 continue
-            outside = _Form(_ZERO, ast.Name(name))
+            outside = Form(ZERO, ast.Name(name))
             factors, rests = zip(
-                *((w.factor or _ONE, w.rest or _ZERO) for w in (way or outside for way in ways)), strict=True
+                *((w.factor or ONE, w.rest or ZERO) for w in (way or outside for way in ways)), strict=True
             )
             places = (bodies[0], bodies[1] if orelse else before)
             factor, rest = (self._either(parts, places, then.loc) for parts in (factors, rests))
             depth = max(way.depth for way in ways if way)
-            self.forms[name] = _Form(factor, rest, depth, any(way.of_two for way in ways if way))
+            self.forms[name] = Form(factor, rest, depth, any(way.of_two for way in ways if way))
         return [*before, *_if(then, *bodies)]
 
     def _either(self, parts: Sequence[ast.expr], places: Sequence[list[Stmt]], loc: Location | None) -> ast.expr:
@@ -285,96 +259,16 @@ class _Loop:
             place.append(Stmt(f"{name} = {ast.unparse(part)}", loc))
         return ast.Name(name)
 
-    def _depends(self, node: ast.AST) -> bool:
-        return any(isinstance(n, ast.Name) and n.id in self.forms for n in ast.walk(node))
 
-    def _form(self, node: ast.expr) -> _Form | None:
-        """Return the form of an expression, None if it does not depend on what is handed on."""
-        match node:
-            case ast.Name(id=name):
-                if name in self.local:
-                    raise _NotLinear
-                return self.forms.get(name)
-            case ast.UnaryOp(op=ast.USub(), operand=operand):
-                form = self._form(operand)
-                return form and replace(
-                    form, factor=_negated(form.factor or _ONE), rest=form.rest and _negated(form.rest)
-                )
-            case ast.BinOp(left=left, op=ast.Add() | ast.Sub() as op, right=right):
-                return _sum(left, self._form(left), op, right, self._form(right))
-            case ast.BinOp(left=left, op=ast.Mult() as op, right=right):
-                a, b = self._form(left), self._form(right)
-                if a and b:
-                    raise _NotLinear
-                if a or b:
-                    form, other = (a, right) if a else (b, left)
-                    assert form is not None
-                    return _scaled(form, op, other)
-                return None
-            case ast.BinOp(left=left, op=ast.Div() as op, right=right) if self._form(right) is None:
-                form = self._form(left)
-                return form and _scaled(form, op, right)
-        if self._depends(node):
-            raise _NotLinear
-        return None
-
-
-def _guards(form: _Form, started: str) -> list[str]:
+def _guards(form: Form, started: str) -> list[str]:
     """Return the conditions under which a form stands for what it was made of."""
-    factor = form.factor or _ONE
-    number = _number(factor)
-    if number is not None and not 0.0 < abs(number) < math.inf:
-        raise _NotLinear
-    guards = [] if number is not None else [f"{_LEAST} < abs({ast.unparse(factor)}) < {_MOST}"]
+    factor = form.factor or ONE
+    value = number(factor)
+    if value is not None and not 0.0 < abs(value) < math.inf:
+        raise NotLinear
+    guards = [] if value is not None else [f"{_LEAST} < abs({ast.unparse(factor)}) < {_MOST}"]
     # One way there may be infinite and another one not.
     return [*guards, f"abs({started}) < {_MOST}"] if form.of_two else guards
-
-
-def _sum(left: ast.expr, a: _Form | None, op: ast.operator, right: ast.expr, b: _Form | None) -> _Form | None:
-    """Return the form of a sum or difference."""
-    if a is None and b is None:
-        return None
-    return _Form(
-        _combined((a.factor or _ONE) if a else None, op, (b.factor or _ONE) if b else None),
-        _combined(a.rest if a else left, op, b.rest if b else right),
-        1 + max(form.depth for form in (a, b) if form),
-        bool(a and b) or any(form.of_two for form in (a, b) if form),
-    )
-
-
-def _combined(left: ast.expr | None, op: ast.operator, right: ast.expr | None) -> ast.expr | None:
-    """Return a sum or difference of which either may be missing."""
-    if left is None or right is None:
-        return _negated(right) if right is not None and isinstance(op, ast.Sub) else left or right
-    return ast.BinOp(left, op, right)
-
-
-def _scaled(form: _Form, op: ast.operator, by: ast.expr) -> _Form:
-    """Return the form of a product, or of a quotient."""
-    if _number(by) in (0.0, math.inf, -math.inf):
-        raise _NotLinear
-    factor = ast.BinOp(form.factor or _ONE, op, by) if form.factor or isinstance(op, ast.Div) else by
-    return replace(form, factor=factor, rest=form.rest and ast.BinOp(form.rest, op, by), depth=form.depth + 1)
-
-
-def _negated(node: ast.expr) -> ast.expr:
-    return node.operand if isinstance(node, ast.UnaryOp) else ast.UnaryOp(ast.USub(), node)
-
-
-def _number(node: ast.expr) -> float | None:
-    """Return the value of an expression of numbers alone, None if it is another one."""
-    match node:
-        case ast.Constant(value=int() | float() as value):
-            return float(value)
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            a = _number(operand)
-            return None if a is None else -a
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-            a, b = _number(left), _number(right)
-            if a is None or b is None:
-                return None
-            return _OPERATORS[type(op)](a, b) if b or not isinstance(op, ast.Div) else math.nan
-    return None
 
 
 def _assigned(stmt: Stmt) -> str | None:

@@ -20,7 +20,7 @@ from jitdiff.codegen.gather import Gathering, Share, Sweep, position
 from jitdiff.codegen.independent import HEAD, Surroundings
 from jitdiff.codegen.program import Place
 from jitdiff.codegen.terms import canonical
-from jitdiff.codegen.text import Stmt, fill_text, names_in, normal
+from jitdiff.codegen.text import Stmt, fill_text, names_in, nested, normal
 from jitdiff.ir import ArrayType, product
 
 Item = Stmt | Sweep
@@ -154,7 +154,7 @@ def _handed_on(sweep: Sweep, source: _Relay, target: _Relay, gathering: Gatherin
             total, before = gathering.total(sweep, source.numbers, position(edge.index, shape), edge.shares)
             element = sweep.target.element(edge.index)
             added += [*before, Stmt(normal(f"{element} = {element} + ({total})"), sweep.loc)]
-        beside += _nest(loops, added)
+        beside += nested(loops, added)
     counts = [count for count in sweep.box[sweep.target.type.ndim :] if not count.isdigit()]
     if counts and beside:
         beside = [Stmt(f"if {' and '.join(f'{count} > 0' for count in counts)}:", sweep.loc, beside)]
@@ -195,13 +195,7 @@ def _edges(sweep: Sweep) -> Iterator[_Edge]:
 
 def _box(sweep: Sweep, body: list[Stmt]) -> list[Stmt]:
     """Return loops through the cells of a box."""
-    return _nest(tuple(zip(sweep.variables, sweep.box[sweep.target.type.ndim :], strict=True)), body)
-
-
-def _nest(loops: Loops, body: list[Stmt]) -> list[Stmt]:
-    for variable, count in reversed(loops):
-        body = [Stmt(f"for {variable} in range({count}):", body[0].loc, body)]
-    return body
+    return nested(tuple(zip(sweep.variables, sweep.box[sweep.target.type.ndim :], strict=True)), body)
 
 
 class _Uses:

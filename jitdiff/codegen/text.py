@@ -52,6 +52,20 @@ class Stmt:
             yield from inner.walk()
 
 
+def nested(loops: Sequence[tuple[str, str]], body: list[Stmt]) -> list[Stmt]:
+    """Return statements in loops, each given by its variable and the text of the number of its values.
+
+    Examples
+    --------
+    >>> (loop,) = nested([("i", "3"), ("j", "n")], [Stmt("x[i, j] = 0.0")])
+    >>> [stmt.text for stmt in loop.walk()]
+    ['for i in range(3):', 'for j in range(n):', 'x[i, j] = 0.0']
+    """
+    for variable, count in reversed(loops):
+        body = [Stmt(f"for {variable} in range({count}):", body[0].loc, body)]
+    return body
+
+
 def render(stmts: Sequence[Stmt], depth: int = 1) -> list[str]:
     """Return the lines of statements, each run of lines from one line of the user's marked with it once."""
     lines: list[str] = []
