@@ -47,12 +47,12 @@ def accesses(stmts: Sequence[Stmt]) -> Iterator[Access]:
 
 def _accesses(stmt: Stmt, trips: int, known: Mapping[str, ast.expr]) -> Iterator[Access]:
     head = HEAD.fullmatch(stmt.text)
-    if head or stmt.text.startswith("while "):
+    if stmt.is_loop:
         trips *= int(head[2]) if head and head[2].isdigit() else _TRIPS
     if head:
         known = {name: value for name, value in known.items() if head[1] not in names_in(ast.unparse(value))[0]}
     inside = [line for body in stmt.body or () for line in body.walk()]
-    is_innermost = head and not any(line.text.startswith(("for ", "while ")) for line in inside)
+    is_innermost = head and not any(line.is_loop for line in inside)
     for line in inside if is_innermost else stmt.body or ():
         if found := integer_line(line):
             known = {**known, found[0]: replaced(found[1], known)}

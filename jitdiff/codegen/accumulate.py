@@ -24,7 +24,7 @@ def accumulate(stmts: Sequence[Stmt]) -> None:
     loads, stores = count_names(stmts)
     passing = {name for name in loads if loads[name] == stores[name] == 1}
     for stmt in [inner for outer in stmts for inner in outer.walk()]:
-        if stmt.body and stmt.text.startswith(("for", "while")):
+        if stmt.body and stmt.is_loop:
             _accumulate(stmt.body, passing)
 
 

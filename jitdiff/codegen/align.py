@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from jitdiff.codegen.expressions import (
+    Outside,
     fixed_distance,
     is_integral,
     normal_form,
@@ -141,16 +142,10 @@ def _with(node: ast.expr, values: Mapping[str, ast.expr]) -> str:
     return ast.unparse(_Indices(values).visit(parsed(ast.unparse(node))))
 
 
-class _Indices(ast.NodeTransformer):
-    def __init__(self, values: Mapping[str, ast.expr]) -> None:
-        self.values = values
-
+class _Indices(Outside):
     def visit_Subscript(self, node: ast.Subscript) -> ast.Subscript:
-        terms = [parsed(normal_form(replaced(term, self.values))) for term in terms_of(node)]
+        terms = [parsed(normal_form(replaced(term, self.named))) for term in terms_of(node)]
         return ast.Subscript(node.value, ast.Tuple(terms) if len(terms) > 1 else terms[0])
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        return self.values.get(node.id, node)
 
 
 def _sums(target: str, added: Sequence[tuple[str, bool]]) -> list[str]:

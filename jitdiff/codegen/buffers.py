@@ -83,7 +83,7 @@ class _Uses:
             if stmt.body is not None:
                 before = dict(self.spans)
                 self._visit(stmt.body, here)
-                if stmt.text.startswith(("for", "while")):
+                if stmt.is_loop:
                     for name, span in self.spans.items():
                         inside = before.get(name) != span
                         if inside and stmt not in self.buffers[name].scope:

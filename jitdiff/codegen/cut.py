@@ -80,7 +80,7 @@ class _Cutter:
 
     def _shorten_inside(self, stmt: Stmt, bound: set[str], wanted: set[str]) -> None:
         if stmt.body is not None and stmt.lines > self.limit:
-            again = set(_exposed(stmt.body)) if stmt.text.startswith(("for", "while")) else set()
+            again = set(_exposed(stmt.body)) if stmt.is_loop else set()
             stmt.body = self.shorten(stmt.body, bound | set(names_in(stmt.text)[1]), wanted | again)
 
     def _move(self, piece: list[Stmt], bound: set[str], wanted: set[str]) -> list[Stmt]:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 
 from jitdiff.codegen.align import aligned
 from jitdiff.codegen.gather import Gathering
 from jitdiff.codegen.independent import Dependent, Line, Nest, Surroundings, alike, merged, nest_of
 from jitdiff.codegen.relay import Item, Relayed, relayed
-from jitdiff.codegen.text import Stmt, count_names, names_in
+from jitdiff.codegen.text import Stmt, count_names, names_in, without
 
 _WORK = 4
 """Operations done again that a loop of its own is worth."""
@@ -45,7 +45,7 @@ def distribute(stmts: Sequence[Stmt], aliases: Mapping[str, str], gathering: Gat
     around = Surroundings.of(stmts, aliases)
     found: list[Item] = []
     for stmt in stmts:
-        changed = _written(_distributed([stmt], around, gathering, (), found), gathering)
+        changed = _distributed([stmt], around, gathering, (), found)
         found += [*(gathering.before() if gathering else ()), *changed]
     return _without_unread(_written(found, gathering), around)
 
@@ -188,11 +188,4 @@ def _without_unread(stmts: Sequence[Stmt], around: Surroundings) -> list[Stmt]:
     """Return statements without the names of indices that were read before, and are not any more."""
     loads, _ = count_names(stmts)
     unread = {name for name in around.known if around.loads[name] and not loads[name]}
-    return _without(stmts, unread) if unread else list(stmts)
-
-
-def _without(stmts: Sequence[Stmt], unread: Set[str]) -> list[Stmt]:
-    for stmt in stmts:
-        if stmt.body is not None:
-            stmt.body[:] = _without(stmt.body, unread)
-    return [s for s in stmts if unread.isdisjoint(names_in(s.text)[1])]
+    return without(stmts, lambda stmt: not unread.isdisjoint(names_in(stmt.text)[1])) if unread else list(stmts)

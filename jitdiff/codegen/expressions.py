@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import math
+import re
 from collections.abc import Mapping
 
 from jitdiff.codegen.terms import canonical, monomials
@@ -89,6 +91,19 @@ def fixed_distance(a: str, b: str) -> int | None:
     """
     parts = dict(monomials(f"{a} - ({b})"))
     return None if set(parts) - {()} else parts.get((), 0)
+
+
+def slope(term: ast.expr, variable: str) -> int | float:
+    """Return the factor of a variable in an index, NaN if it is more than multiplied.
+
+    Examples
+    --------
+    >>> slope(parsed("2 * i + j"), "i"), slope(parsed("j"), "i"), slope(parsed("i * j"), "i")
+    (2, 0, nan)
+    """
+    parts = dict(monomials(ast.unparse(term)))
+    others = " ".join(name for factors in parts if factors != (variable,) for name in factors)
+    return math.nan if re.search(rf"\b{variable}\b", others) else parts.get((variable,), 0)
 
 
 def replaced(node: ast.expr, named: Mapping[str, ast.expr]) -> ast.expr:

@@ -18,7 +18,7 @@ from typing import Any
 
 from jitdiff.codegen.align import aligned
 from jitdiff.codegen.expressions import array_of, fixed_distance, normal_form, parsed, replaced
-from jitdiff.codegen.independent import Line, Nest
+from jitdiff.codegen.independent import Line, Nest, zeroed
 from jitdiff.codegen.program import Place, Program
 from jitdiff.codegen.terms import canonical, monomials
 from jitdiff.codegen.text import Stmt, fill_text, literal, names_in, normal
@@ -185,8 +185,11 @@ class Gathering:
             return None
         (store,) = others
         cell, array = nest.index(store), self.arrays[store.name]
-        zero = store.stmt.text.endswith(f"] = {fill_text('0', array.type)}")
-        if not zero or array.type != sweep.target.type or not self._is_box(nest, store.name, nest.place(store)):
+        if (
+            zeroed(store.stmt) is None
+            or array.type != sweep.target.type
+            or not self._is_box(nest, store.name, nest.place(store))
+        ):
             return None
         lines = [share.line for share in sweep.shares]
         multiples = _multiples(nest, lines, store.target)
@@ -364,16 +367,18 @@ def _constant(node: ast.expr) -> float | None:
 
 def _numbered(node: ast.expr, computed: str) -> ast.expr:
     """Return an expression with the number of the cell in place of what it is computed by."""
+    if not computed:
+        return node
     visited: ast.expr = _Numbered(computed).visit(node)
     return visited
 
 
 class _Numbered(ast.NodeTransformer):
     def __init__(self, computed: str) -> None:
-        self.computed = computed
+        self.computed, self.kind = computed, type(parsed(computed))
 
     def visit(self, node: ast.AST) -> Any:
-        if isinstance(node, ast.Subscript | ast.BinOp) and ast.unparse(node) == self.computed:
+        if type(node) is self.kind and ast.unparse(node) == self.computed:
             return ast.Name(_NUMBER)
         return super().visit(node)
 

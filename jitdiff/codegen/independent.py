@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from jitdiff.codegen.expressions import (
     Outside,
@@ -17,12 +18,15 @@ from jitdiff.codegen.expressions import (
     operations,
     parsed,
     replaced,
+    slope,
     terms_of,
 )
 from jitdiff.codegen.terms import monomials
-from jitdiff.codegen.text import Stmt, count_names, names_in
+from jitdiff.codegen.text import Stmt, count_names, fill_text, names_in
+from jitdiff.ir import ArrayType
 
 _CONVERSION = re.compile(r"np\.(bool_|u?int\d+|float\d+)")
+_ZEROS = [fill_text("0", ArrayType(np.dtype(dtype))) for dtype in (np.float32, np.float64)]
 HEAD = re.compile(r"for (\w+) in range\((.+)\):")
 """The head of a loop: its variable and the number of its values."""
 
@@ -102,6 +106,15 @@ def integer_line(stmt: Stmt) -> tuple[str, ast.expr] | None:
     match ast.parse(stmt.text).body[0]:
         case ast.Assign(targets=[ast.Name(id=name)], value=value) if is_integral(value):
             return name, value
+    return None
+
+
+def zeroed(stmt: Stmt) -> tuple[str, ...] | None:
+    """Return the name and index of an element that a statement sets to zero, None if it is another statement."""
+    if stmt.body is None:
+        match ast.parse(stmt.text).body[0]:
+            case ast.Assign(targets=[ast.Subscript() as element], value=value) if ast.unparse(value) in _ZEROS:
+                return array_of(element), *map(ast.unparse, terms_of(element))
     return None
 
 
@@ -215,9 +228,7 @@ class Nest:
 
     def slope(self, term: ast.expr, variable: str) -> int | float:
         """Return the factor of a loop variable in an index, NaN if it is more than multiplied."""
-        parts = dict(monomials(ast.unparse(self._inline(term))))
-        others = " ".join(name for factors in parts if factors != (variable,) for name in factors)
-        return math.nan if re.search(rf"\b{variable}\b", others) else parts.get((variable,), 0)
+        return slope(self._inline(term), variable)
 
     def loop(self, wanted: Sequence[Line]) -> Stmt:
         """Return the innermost loop with the given lines, and those that they need, alone."""

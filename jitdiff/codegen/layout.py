@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jitdiff.codegen.accesses import accesses
-from jitdiff.codegen.expressions import array_of, fixed_distance, parsed, terms_of
+from jitdiff.codegen.expressions import array_of, fixed_distance, parsed, slope, terms_of
 from jitdiff.codegen.independent import HEAD
 from jitdiff.codegen.program import Place, Program
-from jitdiff.codegen.terms import canonical, monomials
+from jitdiff.codegen.terms import canonical
 from jitdiff.codegen.text import Stmt, count_names, names_in, nested, statement
 from jitdiff.ir import Shape, product
 
@@ -71,10 +71,9 @@ def _votes(stmts: Sequence[Stmt], aliases: Mapping[str, str]) -> tuple[dict[str,
     for each in accesses(stmts):
         if each.stores:
             writes[aliases.get(each.array, each.array)] += each.trips
-        terms = [dict(monomials(ast.unparse(term))) for term in each.index]
-        axes = [k for k, term in enumerate(terms) if any(each.variable in " ".join(f).split() for f in term)]
-        if len(axes) == 1 and abs(terms[axes[0]].get((each.variable,), 0)) == 1:
-            votes[each.array][axes[0]] += each.trips
+        slopes = {k: n for k, term in enumerate(each.index) if (n := slope(term, each.variable))}
+        if [abs(n) for n in slopes.values()] == [1]:
+            votes[each.array][min(slopes)] += each.trips
     return votes, writes
 
 

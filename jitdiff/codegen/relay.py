@@ -8,26 +8,21 @@ the box.
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-import numpy as np
-
-from jitdiff.codegen.expressions import array_of, fixed_distance, terms_of
+from jitdiff.codegen.expressions import fixed_distance
 from jitdiff.codegen.gather import Gathering, Share, Sweep, position
-from jitdiff.codegen.independent import HEAD, Surroundings
+from jitdiff.codegen.independent import HEAD, Surroundings, zeroed
 from jitdiff.codegen.program import Place
 from jitdiff.codegen.terms import canonical
-from jitdiff.codegen.text import Stmt, fill_text, names_in, nested, normal
-from jitdiff.ir import ArrayType, product
+from jitdiff.codegen.text import Stmt, names_in, nested, normal, without
+from jitdiff.ir import product
 
 Item = Stmt | Sweep
 Loops = tuple[tuple[str, str], ...]
 """Variables, each with the text of the number of its values."""
-
-_ZEROS = [fill_text("0", ArrayType(np.dtype(dtype))) for dtype in (np.float32, np.float64)]
 
 
 @dataclass(eq=False, slots=True)
@@ -221,12 +216,12 @@ class _Uses:
         inside = self._lines(name, [stmt for item in self._body for stmt in _stmts(item)])
         every = sum(count for other, count in self._around.loads.items() if self._is(other, name))
         known = sum(self._is(other, name) for line in before + inside for other in names_in(line.text)[0])
-        return known == every and all(self._is_view(line) or _zeroed(line) for line in before)
+        return known == every and all(self._is_view(line) or zeroed(line) for line in before)
 
     def forget(self, name: str) -> None:
         """Take out what makes an array zero before the loop."""
         for item in list(self._earlier):
-            if isinstance(item, Stmt) and not _without([item], set(self._lines(name, [item]))):
+            if isinstance(item, Stmt) and not without([item], set(self._lines(name, [item])).__contains__):
                 self._earlier.remove(item)
 
     def _lines(self, name: str, stmts: Sequence[Stmt]) -> list[Stmt]:
@@ -249,7 +244,7 @@ class _Uses:
             if len(used) != 1:
                 return False
             (stmt,) = used
-        name, *index = _zeroed(stmt) or ("",)
+        name, *index = zeroed(stmt) or ("",)
         shape = array.type.shape if name == array.name else (product(array.type.shape),)
         same = (fixed_distance(count, str(n)) == 0 for (_, count), n in zip(loops, shape, strict=False))
         return self._is(name, array.name) and index == [variable for variable, _ in loops] and all(same)
@@ -257,21 +252,3 @@ class _Uses:
 
 def _stmts(item: Item) -> list[Stmt]:
     return [item] if isinstance(item, Stmt) else item.nest.stmts[:1]
-
-
-def _without(stmts: Sequence[Stmt], lines: Set[Stmt]) -> list[Stmt]:
-    """Return statements without some of their lines."""
-    kept = [stmt for stmt in stmts if stmt not in lines]
-    for stmt in kept:
-        if stmt.body is not None:
-            stmt.body[:] = _without(stmt.body, lines)
-    return [stmt for stmt in kept if stmt.body is None or stmt.body]
-
-
-def _zeroed(stmt: Stmt) -> tuple[str, ...] | None:
-    """Return the name and index of an element that a statement sets to zero, None if it is another statement."""
-    if stmt.body is None:
-        match ast.parse(stmt.text).body[0]:
-            case ast.Assign(targets=[ast.Subscript() as element], value=value) if ast.unparse(value) in _ZEROS:
-                return array_of(element), *map(ast.unparse, terms_of(element))
-    return None

@@ -73,7 +73,7 @@ def _slid(
 
 
 def _has_loops(stmt: Stmt) -> bool:
-    return any(inner.text.startswith(("for ", "while ")) for body in stmt.body or () for inner in body.walk())
+    return any(inner.is_loop for body in stmt.body or () for inner in body.walk())
 
 
 @dataclass(eq=False)

@@ -7,7 +7,7 @@ import builtins
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -41,6 +41,11 @@ class Stmt:
     pinned: bool = False
 
     @property
+    def is_loop(self) -> bool:
+        """Whether it is a loop."""
+        return self.body is not None and self.text.startswith(("for ", "while "))
+
+    @property
     def lines(self) -> int:
         """Number of lines."""
         return 1 + sum(s.lines for s in self.body or ())
@@ -64,6 +69,22 @@ def nested(loops: Sequence[tuple[str, str]], body: list[Stmt]) -> list[Stmt]:
     for variable, count in reversed(loops):
         body = [Stmt(f"for {variable} in range({count}):", body[0].loc, body)]
     return body
+
+
+def without(stmts: Sequence[Stmt], dropped: Callable[[Stmt], bool]) -> list[Stmt]:
+    """Return statements without some of those in them, nor loops of which nothing is left; loops stay the same objects.
+
+    Examples
+    --------
+    >>> loop = Stmt("for i in range(3):", None, [Stmt("x[i] = 0.0"), Stmt("y[i] = 0.0")])
+    >>> [stmt.text for kept in without([loop], lambda s: s.text.startswith("x")) for stmt in kept.walk()]
+    ['for i in range(3):', 'y[i] = 0.0']
+    """
+    kept = [stmt for stmt in stmts if not dropped(stmt)]
+    for stmt in kept:
+        if stmt.body is not None:
+            stmt.body[:] = without(stmt.body, dropped)
+    return [stmt for stmt in kept if stmt.body is None or stmt.body]
 
 
 def render(stmts: Sequence[Stmt], depth: int = 1) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+import jitdiff as jd
 from jitdiff.codegen import emit
 from jitdiff.ir import ArrayType, Block, Builder, Emitted, Value, type_of, verify
 from jitdiff.ir.builder import building
@@ -65,6 +66,18 @@ def run(emitted: Emitted, args: Sequence[Any], wrap: Function = lambda f: f, siz
         outs = emitted.fresh(args)
         returned = load(emitted, wrap)(workspace(emitted, size), *prepared(args), *outs)
     return list(emitted.collect(returned, outs))
+
+
+def agrees_with_the_tape(function: Function, args: Sequence[Any], rtol: float = 1e-11, size: int = 100_000) -> str:
+    """The text of value and gradients of a function of two arrays, which agrees with the tape, run and compiled."""
+    gradients = jd.value_and_grad(jd.compile(function), argnums=(0, 1))
+    emitted = gradients.specialisation(*args).emitted
+    value, found = jd.value_and_grad(function, argnums=(0, 1))(*args)
+    compiled, of_compiled = gradients(*args)
+    for have in (run(emitted, args, size=size), (compiled, *of_compiled)):
+        for a, b in zip(have, (value, *found), strict=True):
+            np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-11, err_msg=emitted.source)
+    return emitted.source
 
 
 def same(have: Sequence[Any], want: Sequence[Any], rtol: float = 1e-12) -> None:

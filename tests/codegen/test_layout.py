@@ -10,7 +10,7 @@ from jitdiff.codegen.layout import lay_out
 from jitdiff.codegen.program import Place, Program
 from jitdiff.codegen.text import render
 from jitdiff.ir import ArrayType, Builder, Value
-from tests.codegen.programs import run
+from tests.codegen.programs import agrees_with_the_tape, run
 from tests.codegen.test_distribute import statements
 
 SHAPES = {"x": (30, 20), "y": (30, 20), "z": (20, 30), "p": (8, 9, 10), "out": (30, 20), "u": (30,)}
@@ -279,13 +279,7 @@ def transposed(a, b):
 def test_programs(function):
     rng = np.random.default_rng(5)
     args = rng.uniform(0.1, 0.5, (24, 24)), rng.uniform(0.5, 1.0, (24, 2))
-    gradients = jd.value_and_grad(jd.compile(function), argnums=(0, 1))
-    emitted = gradients.specialisation(*args).emitted
-    value, found = jd.value_and_grad(function, argnums=(0, 1))(*args)
-    for have in (run(emitted, args, size=1_000_000), gradients(*args)):
-        have = have if len(have) == 3 else (have[0], *have[1])
-        for a, b in zip(have, (value, *found), strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-11, err_msg=emitted.source)
+    agrees_with_the_tape(function, args, rtol=1e-10, size=1_000_000)
 
 
 def test_innermost_loops_of_columns_go_along_memory():

@@ -7,7 +7,7 @@ import pytest
 
 import jitdiff as jd
 from tests.codegen.nests import EXACT, SYMBOLIC, agree, gathered, outcome
-from tests.codegen.programs import run
+from tests.codegen.programs import agrees_with_the_tape
 
 ZEROS = "for i in range(63):\n    x_flat[i] = 0.0"
 
@@ -227,13 +227,7 @@ def one_cell_is_driven(a, b):
 @pytest.mark.parametrize("function", [there_and_back, both_matter, one_cell_is_driven], ids=lambda f: f.__name__)
 def test_programs(function, shape):
     args = np.random.default_rng(5).normal(size=(2, *shape))
-    gradients = jd.value_and_grad(jd.compile(function), argnums=(0, 1))
-    emitted = gradients.specialisation(*args).emitted
-    value, found = jd.value_and_grad(function, argnums=(0, 1))(*args)
-    for have in (run(emitted, args, size=100_000), gradients(*args)):
-        have = have if len(have) == 3 else (have[0], *have[1])
-        for a, b in zip(have, (value, *found), strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-11, err_msg=emitted.source)
+    agrees_with_the_tape(function, args)
 
 
 def test_the_gradient_of_there_and_back_hands_numbers_on():
