@@ -22,12 +22,26 @@ from jitdiff.native.signals import WorkspaceTooSmall
 
 _log = logging.getLogger("jitdiff")
 _lock = threading.RLock()
-_kernels: WeakValueDictionary[str, Kernel] = WeakValueDictionary()
+_machine_code: WeakValueDictionary[tuple[str, bool], _MachineCode] = WeakValueDictionary()
+_kernels: WeakValueDictionary[tuple[Emitted, bool, bool], Kernel] = WeakValueDictionary()
 _ALIGNMENT = 64
 
 if hasattr(os, "register_at_fork"):
     # A fork waits for a compilation under way: its child would find Numba's lock held by nobody.
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
+class _MachineCode:
+    """Machine code, which modules share that differ in the shapes and the workspace of their callers only.
+
+    Attributes are those of `Kernel`.
+    """
+
+    dispatcher: Any
+    path: str
+    cache_hit: bool
+    compile_seconds: float
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False, repr=False)
@@ -41,24 +55,35 @@ class Kernel:
         and scalars. Another dtype, rank or order of an array raises TypeError, but scalars are converted as C does,
         silently: the caller makes sure of theirs. Other shapes raise `NotMine`. The interpreter lock is released
         meanwhile.
-    dispatcher : object
-        Numba's function, which takes the workspace first; other compiled code can call it.
     emitted : Emitted
         What it was compiled from.
-    path : str
-        The file of the text.
-    cache_hit : bool
-        Whether it was loaded, not compiled.
-    compile_seconds : float
-        What building it took.
+    code : object
+        Its machine code, which kernels of equal text share.
     """
 
     call: Callable[..., Any]
-    dispatcher: Any
     emitted: Emitted
-    path: str
-    cache_hit: bool
-    compile_seconds: float
+    code: _MachineCode
+
+    @property
+    def dispatcher(self) -> Any:
+        """Numba's function, which takes the workspace first; other compiled code can call it."""
+        return self.code.dispatcher
+
+    @property
+    def path(self) -> str:
+        """The file of the text."""
+        return self.code.path
+
+    @property
+    def cache_hit(self) -> bool:
+        """Whether it was loaded, not compiled."""
+        return self.code.cache_hit
+
+    @property
+    def compile_seconds(self) -> float:
+        """Seconds that building it took."""
+        return self.code.compile_seconds
 
     def __repr__(self) -> str:
         return f"<jitdiff kernel {self.emitted.entry}, {self}>"
@@ -99,17 +124,27 @@ def build(emitted: Emitted, *, cache: bool = True, parallel: bool = False) -> Ke
     >>> kernel.call(np.ones(3))
     3.0
     """
-    from jitdiff.native import compiler
-
     with _lock:
-        name = f"{emitted.entry[:80]}_{compiler.digest(emitted, parallel=parallel)}"
-        kernel = _kernels.get(name)
+        key = emitted, cache, parallel
+        kernel = _kernels.get(key)
         if kernel is None:
-            kernel = _kernels[name] = _build(emitted, name, cache=cache, parallel=parallel)
+            code = _shared(emitted, cache=cache, parallel=parallel)
+            kernel = _kernels[key] = Kernel(_caller(code.dispatcher, emitted), emitted, code)
+            _log.info("%s: %s", emitted.entry, kernel)
     return kernel
 
 
-def _build(emitted: Emitted, name: str, *, cache: bool, parallel: bool) -> Kernel:
+def _shared(emitted: Emitted, *, cache: bool, parallel: bool) -> _MachineCode:
+    from jitdiff.native import compiler
+
+    name = f"{emitted.entry[:80]}_{compiler.digest(emitted, parallel=parallel)}"
+    code = _machine_code.get((name, cache))
+    if code is None:
+        code = _machine_code[(name, cache)] = _built(emitted, name, cache=cache, parallel=parallel)
+    return code
+
+
+def _built(emitted: Emitted, name: str, *, cache: bool, parallel: bool) -> _MachineCode:
     from jitdiff.native import compiler
 
     start = time.perf_counter()
@@ -126,10 +161,7 @@ def _build(emitted: Emitted, name: str, *, cache: bool, parallel: bool) -> Kerne
     else:
         path, hit = f"<jitdiff {name}>", False
         dispatcher = compiler.compile_text(emitted, name, path, on_disk=False, parallel=parallel)
-    seconds = time.perf_counter() - start
-    kernel = Kernel(_caller(dispatcher, emitted), dispatcher, emitted, path, hit, seconds)
-    _log.info("%s: %s", emitted.entry, kernel)
-    return kernel
+    return _MachineCode(dispatcher, path, hit, time.perf_counter() - start)
 
 
 class _Workspace(threading.local):
