@@ -82,6 +82,8 @@ def whole(n: int | Dim) -> Range:
 def as_slice(taken: Range) -> slice:
     """Return the Python slice that takes these positions."""
     start, step, size = (operator.index(x) for x in taken)
+    if size == 0:
+        return slice(0, 0, step)
     stop = start + step * size
     return slice(start, stop if stop >= 0 else None, step)
 
