@@ -13,11 +13,10 @@ from jitdiff.api import transforms
 from jitdiff.api.memory import Memory
 from jitdiff.api.methods import as_argument, of_method, target
 from jitdiff.api.program import Program
-from jitdiff.api.pullback import exactly
 from jitdiff.api.specialisation import Options, Specialisation
 from jitdiff.api.tape_op import inlined, operation
 from jitdiff.errors import ArgumentError, ArgumentTypeError
-from jitdiff.frontend import Signature, StoredFunction, converting, flatten, is_native, native, tree_map, unflatten
+from jitdiff.frontend import Signature, StoredFunction, converting, is_native, tree_map, unflatten
 from jitdiff.ir import show, type_of
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
@@ -229,31 +228,15 @@ class Compiled(Generic[P, R]):
         return self._latest().pullback_by_first.adjoint.source
 
     def value_and_pullback(self, primals: Sequence[Any]) -> tuple[Any, Callable[[Any], tuple[Any, ...] | None]] | None:
-        """Return the value at arrays and the native pullback; None where an argument is a tree or a handle.
+        """Return the value and the native pullback; None for what it cannot take, such as a handle among the leaves.
 
         The pullback gives None for a cotangent that is not of the results' structure and shapes.
         """
-        args = (*self._bound, *primals)
-        leaves, layout = self._program.arrange(args, {})
-        if self._bound or len(leaves) != len(args) or any(isinstance(x, Handle) for x in leaves):
+        leaves, layout = self._program.arrange((*self._bound, *primals), {})
+        if self._bound or any(isinstance(x, Handle) for x in leaves):
             return None
         found = self._program.find(leaves, layout)
-        if found.handles or len(found.traced_leaves) != len(args) or found.is_symbolic:
-            return None
-        pullback, spec = found.pullback, found.traced.out_spec
-        results, pull = pullback([*map(native, leaves), *found.captured()])
-
-        def pulled(cotangent: Any) -> tuple[Any, ...] | None:
-            given, structure = flatten(cotangent)
-            if structure != spec or any(isinstance(g, Handle) for g in given):
-                return None
-            exact = [exactly(g, t) for g, t in zip(given, pullback.types, strict=True) if t.is_float]
-            if any(g is None for g in exact):
-                return None
-            grads = iter(pull(exact))
-            return tuple(next(grads) if k in pullback.wrt else None for k in range(len(args)))
-
-        return unflatten(spec, results), pulled
+        return None if found.handles or found.is_symbolic else found.value_and_pullback(leaves)
 
     def warmup(self, *args: P.args, **kwargs: P.kwargs) -> Self:
         """Compile for these arguments without running, and return the function itself.

@@ -14,7 +14,7 @@ from optree import PyTreeSpec
 
 from jitdiff import codegen, passes
 from jitdiff.api.memory import Memory, memory_of
-from jitdiff.api.pullback import Pullback
+from jitdiff.api.pullback import Pullback, exactly
 from jitdiff.config import settings
 from jitdiff.frontend import Traced, flatten, native, unflatten
 from jitdiff.ir import ArrayType, Block, Dim, Emitted, show
@@ -174,6 +174,32 @@ class Specialisation:
             call = _with_captured(call, self.captured)
         scalars = [(k, type(x)) for k, x in enumerate(leaves) if not isinstance(x, np.ndarray)]
         return _checked(call, scalars, len(leaves)) if scalars else call
+
+    def value_and_pullback(self, leaves: Sequence[Any]) -> tuple[Any, Callable[[Any], tuple[Any, ...] | None]]:
+        """Return the result on all leaves of a call, and its pullback, which saved what the adjoint reads.
+
+        The pullback takes a cotangent nested as the result, and gives those of the arguments, nested as these are, with
+        None for what is not floating. It gives None for a cotangent of another structure or shape.
+        """
+        pullback, out_spec = self.pullback, self.traced.out_spec
+        args_spec, _ = self.traced.layout.spec.children()
+        results, pull = pullback([*(native(leaves[k]) for k in self.traced_leaves), *self.captured()])
+        moving = [self.traced_leaves[k] for k in pullback.wrt]
+
+        def pulled(cotangent: Any) -> tuple[Any, ...] | None:
+            given, structure = flatten(cotangent)
+            if structure != out_spec or any(isinstance(g, Handle) for g in given):
+                return None
+            exact = [exactly(g, t) for g, t in zip(given, pullback.types, strict=True) if t.is_float]
+            if any(g is None for g in exact):
+                return None
+            found: list[Any] = [None] * len(leaves)
+            for k, g in zip(moving, pull(exact), strict=True):
+                found[k] = g
+            cotangents: tuple[Any, ...] = unflatten(args_spec, found)
+            return cotangents
+
+        return unflatten(out_spec, results), pulled
 
     @cached_property
     def finish(self) -> Callable[[Any], Any] | None:
