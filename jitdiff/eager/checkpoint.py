@@ -67,7 +67,8 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
         variables = in_order(watcher.variables)
         for v in variables:
             v.read()
-        around = [*variables, *(x for x in watcher.read if x not in watcher.variables and x not in call.handles)]
+        apart = {*watcher.variables, *call.handles}
+        around = [*variables, *(x for x in watcher.read if x not in apart)]
         operands = [*call.handles, *around]
         if not is_followed(operands):
             return y

@@ -25,7 +25,7 @@ _INT64 = range(-(2**63), 2**63)
 
 
 class Static:
-    """A value that a specialisation is made for; equal only to an equal value of the same type.
+    """A value that a specialisation is made for; equal only to an equal value of the same type, all through.
 
     Parameters
     ----------
@@ -36,15 +36,16 @@ class Static:
 
     Examples
     --------
-    >>> Static(1) == Static(1), Static(1) == Static(True)
-    (True, False)
+    >>> Static(1) == Static(1), Static(1) == Static(True), Static((1, 2)) == Static((1, 2.0))
+    (True, False, False)
     """
 
-    __slots__ = ("_hash", "value")
+    __slots__ = ("_hash", "_key", "value")
 
     def __init__(self, value: Any, name: str = "") -> None:
+        self._key = _exact(value)
         try:
-            self._hash = hash((type(value), value))
+            self._hash = hash(self._key)
         except TypeError:
             raise ArgumentTypeError(
                 f"the argument {name or 'here'} is static and must be hashable, and a {type(value).__name__} is not",
@@ -54,15 +55,23 @@ class Static:
         self.value = value
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Static) or type(self.value) is not type(other.value):
-            return False
-        return self.value is other.value or bool(self.value == other.value)
+        return isinstance(other, Static) and self._key == other._key
 
     def __hash__(self) -> int:
         return self._hash
 
     def __repr__(self) -> str:
         return repr(self.value)
+
+
+def _exact(value: Any) -> tuple[Any, ...]:
+    """Return a key that tells apart what ``==`` takes for equal: 1, True and 1.0, or 0.0 and -0.0."""
+    kind = type(value)
+    if kind is tuple:
+        return (kind, *map(_exact, value))
+    if kind is frozenset:
+        return kind, frozenset(map(_exact, value))
+    return kind, repr(value) if kind is float else value
 
 
 Kind = ArrayType | Static

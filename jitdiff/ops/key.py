@@ -162,6 +162,17 @@ def _axes_of(part: Any) -> int:
     return part.ndim if isinstance(part, np.ndarray) and part.dtype.kind == "b" else 1
 
 
+def axes_taken(part: Any) -> int:
+    """Return how many axes of the array one part of an index takes up, as it was written.
+
+    Examples
+    --------
+    >>> axes_taken(None), axes_taken(slice(2)), axes_taken([[True, False], [False, True]])
+    (0, 1, 2)
+    """
+    return _axes_of(_concrete(part) if _is_array(part) else part)
+
+
 def innermost(x: Any) -> Any:
     """Return the numbers of a handle that has them, since an index has no derivative; a tracer as it is."""
     return np.asarray(x) if isinstance(x, Handle) and not isinstance(x, Tracer) else x

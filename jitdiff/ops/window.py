@@ -14,6 +14,7 @@ from jitdiff.ops.axes import shape_of
 from jitdiff.ops.emission import Element, plus
 from jitdiff.ops.families import general
 from jitdiff.ops.gather import gather
+from jitdiff.ops.key import axes_taken
 from jitdiff.ops.samples import sample
 from jitdiff.ops.slices import whole
 from jitdiff.ops.table import OPS, Handle
@@ -44,17 +45,15 @@ def windowed(x: Tracer, key: Any) -> tuple[Tracer, Any]:
     if not any(isinstance(p, slice) and _is_traced(p) for p in parts):
         return x, key
     if any(p is Ellipsis for p in parts):
-        k = parts.index(Ellipsis)
-        used = sum(p is not None and p is not Ellipsis for p in parts)
+        k = next(k for k, p in enumerate(parts) if p is Ellipsis)
+        used = sum(map(axes_taken, parts))
         parts[k : k + 1] = [slice(None)] * (x.ndim - used)
     axis = 0
     for k, part in enumerate(parts):
-        if part is None:
-            continue
         if isinstance(part, slice) and _is_traced(part):
             x = _window(x, axis, part)
             parts[k] = slice(None)
-        axis += 1
+        axis += axes_taken(part)
     return x, tuple(parts)
 
 

@@ -36,6 +36,12 @@ def test_other_hashable_values_are_static(leaf: object) -> None:
 def test_static_values_of_different_types_differ() -> None:
     assert Static(1) != Static(True)
     assert Static(1) != Static(1.0)
+    assert Static((1, (2,))) == Static((1, (2,)))
+    for other in ((1.0, (2,)), (1, (2.0,)), (True, (2,)), (1, 2)):
+        assert Static((1, (2,))) != Static(other)
+    assert Static(frozenset({1})) != Static(frozenset({True}))
+    assert Static(0.0) != Static(-0.0)
+    assert Static(float("nan")) == Static(float("nan"))
     assert hash(Static("a")) == hash(Static("a"))
 
 

@@ -152,3 +152,30 @@ def test_compiled_slices_and_their_gradients(shape):
     value, gradient = jd.compile(f).value_and_grad(x)
     np.testing.assert_allclose(value, f(x))
     np.testing.assert_allclose(gradient, sum(derivative(use, x, key) for use in USES for key in keys), atol=1e-8)
+
+
+MASK = np.array([[True, False, True], [False, True, False]])
+WINDOWS = {
+    "behind an ellipsis": lambda x, i: x[..., i : i + 2],
+    "behind an array and an ellipsis": lambda x, i: x[np.array([0, 1]), ..., i : i + 2],
+    "behind a mask of two axes": lambda x, i: x[MASK, i : i + 3],
+    "behind a mask and an ellipsis": lambda x, i: x[MASK, ..., i : i + 3],
+    "behind a new axis": lambda x, i: x[None, :, None, i : i + 1],
+    "two of them": lambda x, i: x[:, i : i + 2, i + 1 : i + 3],
+}
+
+
+@pytest.mark.parametrize("kind", WINDOWS)
+def test_a_slice_at_a_traced_position_among_other_parts_of_an_index(kind):
+    x, window = numbers(2, 3, 4), WINDOWS[kind]
+
+    def f(x):
+        total = 0.0
+        for i in range(2):
+            part = window(x, i)
+            total = total + np.sum(part * part * np.cumsum(np.ones_like(part)).reshape(part.shape))
+        return total
+
+    value, gradient = jd.compile(f).value_and_grad(x)
+    np.testing.assert_allclose(value, f(x))
+    np.testing.assert_allclose(gradient, jd.grad(f)(x))
