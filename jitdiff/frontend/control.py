@@ -9,6 +9,7 @@ import numpy as np
 from optree import PyTreeSpec
 
 from jitdiff.errors import ArgumentError, ArgumentTypeError, ShapeError, TracingError
+from jitdiff.frontend.bounds import integer
 from jitdiff.frontend.trees import flatten, leaf_names, unflatten
 from jitdiff.ir import ArrayType, Builder, Dim, Value, type_of
 from jitdiff.ir.builder import building, current_builder
@@ -129,9 +130,10 @@ def fori_loop(
     10
     """
     carries, spec = flatten(init)
+    lower, upper = integer(lower, "fori_loop: lower"), integer(upper, "fori_loop: upper")
     if current_builder() is None:
         carry = init
-        for i in range(_integer(lower, "lower"), _integer(upper, "upper")):
+        for i in range(lower, upper):
             carry = body_fun(i, carry)
             _kept("fori_loop", carry, spec, carries)
         return carry
@@ -304,15 +306,6 @@ def _is_zero(lower: Any) -> bool:
     return isinstance(lower, int) and lower == 0
 
 
-def _integer(bound: Any, name: str) -> int:
-    try:
-        return int(bound.__index__())
-    except (AttributeError, TypeError):
-        raise ArgumentTypeError(
-            f"fori_loop: {name} must be an integer, not {bound!r}", where=describe(caller())
-        ) from None
-
-
 def _length(rows: Sequence[Any], spec: PyTreeSpec, length: int | None) -> int | Dim:
     sizes: list[int | Dim] = []
     for x, name in zip(rows, leaf_names(spec, "xs"), strict=True):
@@ -321,7 +314,7 @@ def _length(rows: Sequence[Any], spec: PyTreeSpec, length: int | None) -> int | 
             raise ShapeError(f"scan: {name} is a scalar and has no rows", where=describe(caller()))
         sizes.append(shape[0])
     if length is not None:
-        sizes.append(length)
+        sizes.append(integer(length, "scan: length"))
     if not sizes:
         raise ArgumentError("scan: without xs, length says how many steps to make", where=describe(caller()))
     if any(n != sizes[0] for n in sizes):

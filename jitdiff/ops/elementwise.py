@@ -77,15 +77,16 @@ def _astype_element(at: Index, read: Read, site: Site) -> str:
 
 astype = general(
     "astype",
-    lambda x, *, dtype: np.asarray(x).astype(dtype)[()],
-    lambda t, *, dtype: ArrayType(np.dtype(dtype), t.shape),
+    lambda x, *, dtype, weak=False: np.asarray(x).astype(dtype)[()],
+    lambda t, *, dtype, weak=False: ArrayType(np.dtype(dtype), t.shape, weak),
     Element(_astype_element),
-    lambda xs, y, g, *, dtype: (g if np.dtype(dtype).kind == "f" else None,),
+    lambda xs, y, g, *, dtype, weak=False: (g if np.dtype(dtype).kind == "f" else None,),
     batch=elementwise,
     samples=[
         sample(array(2, 3), dtype=np.dtype(np.float32)),
         sample(array(3), dtype=np.dtype(np.int64)),
         sample(array(3), dtype=np.dtype(np.bool_)),
+        sample(array(), dtype=np.dtype(np.float64), weak=True),
     ],
 )
 

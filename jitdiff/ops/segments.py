@@ -86,6 +86,8 @@ def length_of(checkpoint: Checkpoint, trip: Any) -> Any:
     if checkpoint == "sqrt":
         root = np.ceil(np.sqrt(np.maximum(trip, 1) * 1.0))
         return int(root) if isinstance(trip, int) else root.astype(np.int64)
+    if isinstance(checkpoint, np.integer):
+        checkpoint = int(checkpoint)
     if not isinstance(checkpoint, int) or checkpoint < 1:
         raise ArgumentError(
             f'checkpoint must be a positive number of iterations or "sqrt", not {checkpoint!r}',

@@ -10,6 +10,7 @@ import builtins
 import functools
 import inspect
 import math
+import operator
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -209,7 +210,7 @@ def _range(*bounds: Any) -> Any:
         rows = rolled_range(*bounds)
         rows.rolled = False
         return rows
-    return builtins.range(*(b.__index__() for b in bounds))
+    return builtins.range(*map(operator.index, bounds))
 
 
 def _len(x: Any) -> Any:
@@ -224,7 +225,8 @@ def _converting(name: str, dtype: Any) -> Callable[..., Any]:
 
     def run(*args: Any, **kwargs: Any) -> Any:
         if len(args) == 1 and is_traced(args[0]) and not kwargs and args[0].size == 1:
-            return astype(args[0].reshape(()), dtype=np.dtype(dtype))
+            # A Python number gives way to the dtype of what it meets.
+            return astype(args[0].reshape(()), dtype=np.dtype(dtype), weak=name != "bool")
         return kind(*args, **kwargs)
 
     return run

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from jitdiff.errors import ArgumentError, ArgumentTypeError
+from jitdiff.errors import ArgumentError
+from jitdiff.frontend.bounds import integer
 from jitdiff.frontend.convert.state import is_traced
 from jitdiff.ir import Dim
 from jitdiff.ir.location import caller, describe
@@ -88,17 +89,8 @@ def range(*bounds: Any, checkpoint: Any = None) -> Rows:
     if not 1 <= len(bounds) <= 3:
         raise ArgumentError(f"range: takes 1 to 3 bounds, not {len(bounds)}", where=describe(caller()))
     start, stop, step = (0, *bounds, 1) if len(bounds) == 1 else (*bounds, 1)[:3]
-    for bound in (start, stop, step):
-        kind = (
-            bound.dtype.kind if isinstance(bound, Tracer | np.generic) else "i" if isinstance(bound, int | Dim) else ""
-        )
-        if kind not in ("i", "u") or np.shape(bound):
-            raise ArgumentTypeError(f"range: a bound must be an integer, not {bound!r}", where=describe(caller()))
-    if is_traced(step):
-        raise ArgumentTypeError(
-            "range: the step must be known while tracing", where=describe(caller()), hint="pass it as a static argument"
-        )
-    step = operator.index(step)
+    start, stop = integer(start, "range: a bound"), integer(stop, "range: a bound")
+    step = operator.index(step) if is_traced(step) else integer(step, "range: the step")
     if step == 0:
         raise ArgumentError("range: the step is zero", where=describe(caller()))
 
@@ -106,9 +98,10 @@ def range(*bounds: Any, checkpoint: Any = None) -> Rows:
         scaled = i if step == 1 else i * step
         return scaled if isinstance(start, int) and start == 0 else scaled + start
 
-    return Rows(
-        _trips(start, stop, step), item, lambda: iter(builtins.range(start, stop, step)), True, checkpoint
-    )  # fmt: skip
+    def again() -> Iterator[int]:
+        return iter(builtins.range(start, stop, step))
+
+    return Rows(_trips(start, stop, step), item, again, True, checkpoint)
 
 
 def _trips(start: Any, stop: Any, step: int) -> Any:
@@ -116,7 +109,7 @@ def _trips(start: Any, stop: Any, step: int) -> Any:
     size = extent if abs(step) == 1 else (extent + (abs(step) - 1)) // abs(step)
     if is_traced(size):
         return OPS["maximum"](size, 0)
-    return size if isinstance(size, Dim) else max(operator.index(size), 0)
+    return size if isinstance(size, Dim) else max(size, 0)
 
 
 def rows_of(iterable: Any) -> Rows | None:
@@ -165,15 +158,20 @@ def zip_(*iterables: Any, strict: bool = False) -> Any:
 def enumerate_(iterable: Any, start: int = 0) -> Any:
     """Return ``enumerate``, by number where the items can be had so."""
     rows = rows_of(iterable)
+    start = integer(start, "enumerate: the start")
     if rows is None:
-        return builtins.enumerate(iterable, start)
+        return _counted(iterable, start) if is_traced(start) else builtins.enumerate(iterable, start)
     item = rows.item
     return Rows(
         rows.size,
         lambda i: (i if isinstance(start, int) and start == 0 else i + start, item(i)),
-        lambda: builtins.enumerate(iterable, start),
+        lambda: _counted(iterable, start),
         rows.rolled,
     )
+
+
+def _counted(iterable: Any, start: Any) -> Iterator[tuple[Any, Any]]:
+    return ((start + k, x) for k, x in builtins.enumerate(iterable))
 
 
 def reversed_(sequence: Any) -> Any:

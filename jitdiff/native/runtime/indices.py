@@ -18,4 +18,5 @@ def check_index(i: Any, n: Any) -> Any:
     """
     if i < -n or i >= n:
         raise IndexError("index is out of bounds")
-    return i + n if i < 0 else i
+    # Beside a small NumPy integer the length would have to fit its dtype.
+    return int(i) + n if i < 0 else i
