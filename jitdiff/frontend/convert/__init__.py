@@ -8,7 +8,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from jitdiff.frontend.convert.calls import call, is_convertible
+from jitdiff.frontend.convert.calls import call
+from jitdiff.frontend.convert.functions import is_convertible
 from jitdiff.frontend.convert.lists import plain
 from jitdiff.ops.user import called_by
 
