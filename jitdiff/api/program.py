@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from optree import PyTreeSpec
 
-from jitdiff.api.specialisation import Options, Specialisation
+from jitdiff.api.specialisation import Options, Specialisation, sizes_of
 from jitdiff.errors import JitdiffError
 from jitdiff.frontend import Kind, Layout, NeedsStatic, Signature, Static, Traced, flatten_call, symbolic_kinds, trace
 from jitdiff.ir import ArrayType, NeedsConcreteSize
@@ -19,6 +20,9 @@ MAX_EXACT = 1024
 
 MAX_HISTORY = 8
 """Calls looked at to see which sizes vary."""
+
+MAX_SYMBOLIC = 16
+"""Programs for any size in one family: they differ in what comparisons of sizes came out as."""
 
 
 class Family:
@@ -78,9 +82,8 @@ class Program:
     def like(self, other: Specialisation) -> Specialisation:
         """Return the specialisation for the kinds of arguments of another function's, which has the same parameters."""
         layout = Layout(self.signature, other.traced.layout.spec)
-        return Specialisation(
-            trace_quietly(self.function, layout, other.traced.kinds), self.doc, self.options, "asked for"
-        )
+        traced = trace_quietly(self.function, layout, other.traced.kinds, other.traced.sizes)
+        return Specialisation(traced, self.doc, self.options, "asked for")
 
     def _specialise(self, leaves: Sequence[Any], layout: Layout) -> Specialisation:
         while True:
@@ -118,7 +121,13 @@ class Program:
                 family.symbolic.append(found)
                 if found.takes(shapes):
                     return found
-        made = self._made(trace_quietly(self.function, layout, kinds), self._reason(layout, kinds))
+        try:
+            traced = trace_quietly(self.function, layout, kinds)
+        except BaseException:
+            # What is wrong here need not be the symbols.
+            family.needs_numbers = False
+            raise
+        made = self._made(traced, self._reason(layout, kinds))
         family.history = history[-MAX_HISTORY:]
         return made
 
@@ -133,10 +142,12 @@ class Program:
             if not symbols or any(0 in shape for shape in _shapes(history[-1])):
                 family.needs_numbers = not symbols
                 return None
-            if any(known.traced.kinds == kinds for known in family.symbolic):
+            shapes = list(_shapes(history[-1]))
+            if len(family.symbolic) >= MAX_SYMBOLIC or any(known.is_for(kinds, shapes) for known in family.symbolic):
                 return None
+            sizes = sizes_of(shapes, [k for k in kinds if isinstance(k, ArrayType)]) or {}
             try:
-                traced = trace_quietly(self.function, layout, kinds)
+                traced = trace_quietly(self.function, layout, kinds, sizes)
             except NeedsConcreteSize as need:
                 if need.dim.symbols & symbols:
                     concrete |= need.dim.symbols
@@ -166,10 +177,12 @@ class Program:
         return f"changed {', '.join(changes[:4])}"
 
 
-def trace_quietly(function: Callable[..., Any], layout: Layout, kinds: Sequence[Kind]) -> Traced:
+def trace_quietly(
+    function: Callable[..., Any], layout: Layout, kinds: Sequence[Kind], sizes: Mapping[str, int] = MappingProxyType({})
+) -> Traced:
     """Trace, whatever this thread is tracing already."""
     with building(None):
-        return trace(function, layout, kinds)
+        return trace(function, layout, kinds, sizes=sizes)
 
 
 def _without_sizes(kinds: Sequence[Kind]) -> tuple[Any, ...]:

@@ -16,7 +16,7 @@ from jitdiff import codegen, passes
 from jitdiff.api.memory import Memory, memory_of
 from jitdiff.api.pullback import Pullback, exactly
 from jitdiff.config import settings
-from jitdiff.frontend import Traced, flatten, native, unflatten
+from jitdiff.frontend import Kind, Traced, flatten, native, unflatten
 from jitdiff.ir import ArrayType, Block, Dim, Emitted, show
 from jitdiff.native.signals import NotMine, WorkspaceTooSmall
 from jitdiff.ops import Handle, Op
@@ -73,7 +73,7 @@ class Specialisation:
     @cached_property
     def emitted(self) -> Emitted:
         """The program as Python text."""
-        emitted = codegen.emit(self.block, self.block.name, self.doc)
+        emitted = codegen.emit(self.block, self.block.name, self.doc, self.traced.assumed)
         if "source" in settings().dump or settings().dump == "all":
             _print(f"{self.block.name}: source", emitted.source)
         return emitted
@@ -115,8 +115,18 @@ class Specialisation:
 
     @cached_property
     def size_conditions(self) -> frozenset[Dim]:
-        """What must be at least zero of the symbolic sizes, such as n - 3 where the program reads ``x[3:]``."""
-        return size_conditions(self.traced.block)
+        """What must be at least zero of the symbolic sizes, such as n - 3 where the program reads ``x[3:]``.
+
+        That what the program asked of sizes has the same answer again is among it.
+        """
+        return size_conditions(self.traced.block) | self.traced.assumed
+
+    def is_for(self, kinds: Sequence[Kind], shapes: Sequence[Any]) -> bool:
+        """Whether it was traced for these kinds, and what it asked of sizes has the same answers for these shapes."""
+        if self.traced.kinds != tuple(kinds):
+            return False
+        sizes = sizes_of(shapes, self.types_of_arguments) or {}
+        return all(c.substitute(sizes) >= 0 for c in self.traced.assumed)
 
     def takes(self, shapes: Sequence[Any]) -> bool:
         """Whether the program is right for arguments of these shapes."""

@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 
-from jitdiff.codegen.terms import Extents, canonical
+import numpy as np
+
+from jitdiff.codegen.terms import Extents, canonical, monomials
 from jitdiff.codegen.text import fill_text, literal, typed
 from jitdiff.errors import UnsupportedError
 from jitdiff.ir import Apply, Atom, Const, Dim, Shape, Value
 from jitdiff.ir.location import describe
-from jitdiff.ops.emission import Element, Emission, Index, Site, Write, Writes
+from jitdiff.ops.emission import Element, Emission, Index, Site, Write, Writes, broadcast_index
 from jitdiff.ops.ranges import Ranges
 from jitdiff.ops.table import Op
 
@@ -53,6 +55,26 @@ def _chosen(text: str) -> frozenset[int]:
         if isinstance(node, ast.IfExp):
             found.update(t for branch in (node.body, node.orelse) for t in tokens(ast.unparse(branch)))
     return frozenset(found)
+
+
+def _is_zero(atom: Atom) -> bool:
+    return (
+        isinstance(atom, Const) and atom.type.dtype.kind in "iu" and not isinstance(atom.value, Dim) and not atom.value
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Affine:
+    """An integer as a polynomial, to be compared, and as text."""
+
+    size: int | Dim
+    text: str
+
+    def plus(self, other: _Affine) -> _Affine:
+        return _Affine(self.size + other.size, f"{self.text} + {other.text}")
+
+    def times(self, other: _Affine) -> _Affine:
+        return _Affine(self.size * other.size, f"({self.text}) * ({other.text})")
 
 
 class NotSpread(Exception):
@@ -133,10 +155,66 @@ class Elements:
         match = _CHECK.fullmatch(term)
         if match is None:
             return term
-        atom = self.nodes[int(match[2])].atom
-        if self.ranges.inside(atom, size):
-            return match[1]
-        return canonical(f"{match[1]} + {size}", self.extents) if self.ranges.from_end(atom, size) else term
+        element = int(match[2])
+        atom = self.nodes[element].atom
+        known = self._affine(element) if atom.shape else _Affine(self.ranges.of(atom), match[1])
+        if known is None:
+            return term
+        if self.ranges.within(known.size, size):
+            return canonical(known.text, self.extents)
+        return canonical(f"{known.text} + {size}", self.extents) if self.ranges.from_end(known.size, size) else term
+
+    def _affine(self, element: int) -> _Affine | None:
+        """Return an element of an array of positions as a sum over loop variables and sizes, if it is one."""
+        node = self.nodes[element]
+        if isinstance(node.atom, Const):
+            size = self.ranges.of(node.atom)
+            return _Affine(size, str(size))
+        definition = self.ranges.definitions.get(node.atom)
+        if definition is None or node.atom.type.dtype != np.int64:
+            return None
+        if isinstance(emission := emission_of(definition), Element) and emission.moves:
+            match = TOKEN.fullmatch(self.define(element, definition).text)
+            return None if match is None else self._affine(int(match[1]))
+        if definition.op.name not in ("arange", "add", "subtract", "negative", "multiply"):
+            return None
+        operands = [
+            self._affine(self.at(a, broadcast_index(node.index, a.shape))) if isinstance(a, Const) or a.shape else None
+            for a in definition.args
+        ]
+        match definition.op.name, operands:
+            case "arange", [_Affine() as start]:
+                position = self._of_variables(node.index[0])
+                return None if position is None else position.plus(start)
+            case "add", [_Affine() as a, _Affine() as b]:
+                return a.plus(b)
+            case "subtract", [_Affine() as a, _Affine() as b]:
+                return a.plus(b.times(_Affine(-1, "-1")))
+            case "negative", [_Affine() as a]:
+                return a.times(_Affine(-1, "-1"))
+            case "multiply", [_Affine() as a, _Affine() as b]:
+                return a.times(b)
+        return None
+
+    def _of_variables(self, term: str) -> _Affine | None:
+        """Return a coordinate that is a sum over loop variables of this space and sizes."""
+        total: int | Dim = 0
+        for names, factor in monomials(term):
+            part: int | Dim = factor
+            for name in names:
+                if name in self.extents:
+                    part = part * self.ranges.variable(name, self.extents[name])
+                elif name in self.sizes:
+                    part = part * Dim.symbol(name)
+                else:
+                    return None
+            total = total + part
+        return _Affine(total, term)
+
+    @property
+    def sizes(self) -> frozenset[str]:
+        """Names of the symbolic sizes of this space."""
+        return frozenset(s for n in self.extents.values() if isinstance(n, Dim) for s in n.symbols)
 
     def define(self, element: int, node: Apply) -> Node:
         """Give the element its expression, `node` being what computes its value."""
@@ -151,6 +229,8 @@ class Elements:
             guarded: set[int] = set()
 
             def read(operand: int, index: Index) -> str:
+                if _is_zero(node.args[operand]):
+                    return "0"
                 child = self.at(node.args[operand], index)
                 if any(not isinstance(t, int | Dim) and str(t) not in have.index for t in index):
                     guarded.add(child)

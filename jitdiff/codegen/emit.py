@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from jitdiff.codegen.accumulate import accumulate
 from jitdiff.codegen.blocks import emit_block
@@ -24,7 +24,7 @@ from jitdiff.codegen.text import BUILTINS, Stmt, free_names, render
 from jitdiff.ir import Block, Dim, Emitted
 
 
-def emit(block: Block, name: str, doc: str = "") -> Emitted:
+def emit(block: Block, name: str, doc: str = "", assumed: Collection[Dim] = ()) -> Emitted:
     """Return the module of text that computes a program.
 
     Parameters
@@ -35,6 +35,8 @@ def emit(block: Block, name: str, doc: str = "") -> Emitted:
         Name of the entry function.
     doc : str
         First line of the module.
+    assumed : collection of Dim
+        What must be at least zero for the program to be right.
 
     Examples
     --------
@@ -61,7 +63,7 @@ def emit(block: Block, name: str, doc: str = "") -> Emitted:
     program, plan = _planned(block)
     for param in block.params:
         program.places[param] = Place(program.names(param, "x"), param.type)
-    guards = guards_of(program)
+    guards = guards_of(program, assumed)
     slots: dict[Slot, Place] = {}
     outs: list[int] = []
     for k, atom in enumerate(block.results):

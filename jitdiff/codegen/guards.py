@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from jitdiff.codegen.program import Program
 from jitdiff.codegen.text import Stmt
 from jitdiff.ir import Dim
@@ -11,10 +13,10 @@ _WIDTH = 100
 """Longer conditions are taken apart, one for each parameter."""
 
 
-def guards_of(program: Program) -> list[Stmt]:
+def guards_of(program: Program, assumed: Collection[Dim]) -> list[Stmt]:
     """Return the statements that bind symbolic sizes and raise NotMine where sizes differ.
 
-    Symbols get into ``program.symbols``.
+    So they do where one of the sizes `assumed` to be at least zero is not. Symbols get into ``program.symbols``.
     """
     stmts: list[Stmt] = []
     tests: list[list[str]] = []
@@ -27,7 +29,8 @@ def guards_of(program: Program) -> list[Stmt]:
                 stmts.append(Stmt(f"{n} = {text}"))
             else:
                 tests[-1].append(f"{text} != {n}")
-    tests.append(sorted(f"{c} < 0" for c in size_conditions(program.block) if c.symbols <= program.symbols))
+    conditions = size_conditions(program.block).union(assumed)
+    tests.append(sorted(f"{c} < 0" for c in conditions if c.symbols <= program.symbols))
     everything = [text for test in tests for text in test]
     if sum(map(len, everything)) + 4 * len(everything) < _WIDTH:
         tests = [everything]

@@ -10,7 +10,7 @@ from optree import PyTreeSpec
 
 from jitdiff.errors import TracingError
 from jitdiff.frontend.layout import Signature, flatten_call
-from jitdiff.frontend.leaves import Kind, Static, kind_of
+from jitdiff.frontend.leaves import Static, kind_of
 from jitdiff.frontend.trace import Traced
 from jitdiff.frontend.trees import flatten, register_dataclass, unflatten
 from jitdiff.ir import ArrayType, Dim, Shape, type_of
@@ -44,7 +44,7 @@ class StoredFunction:
         """Return the result of the program, in whichever world the arguments live in."""
         leaves, spec = flatten_call(*self.signature.arrange(args, kwargs))
         for program in reversed(self.programs):
-            if program.layout.spec == spec and _fit(leaves, program.kinds):
+            if program.layout.spec == spec and _fit(leaves, program):
                 moving = [x for x, kind in zip(leaves, program.kinds, strict=True) if isinstance(kind, ArrayType)]
                 return unflatten(program.out_spec, replay(program.block, [*moving, *program.block.captured]))
         given = ", ".join(str(x.type if isinstance(x, Tracer) else kind_of(x)) for x in leaves)
@@ -83,9 +83,9 @@ def _dataclasses(spec: PyTreeSpec) -> Iterator[type]:
         yield from _dataclasses(child)
 
 
-def _fit(leaves: Sequence[Any], kinds: Sequence[Kind]) -> bool:
+def _fit(leaves: Sequence[Any], program: Traced) -> bool:
     sizes: dict[str, int | Dim] = {}
-    for x, kind in zip(leaves, kinds, strict=True):
+    for x, kind in zip(leaves, program.kinds, strict=True):
         if isinstance(kind, Static):
             if (x if isinstance(x, Static) else Static(x)) != kind:
                 return False
@@ -97,7 +97,7 @@ def _fit(leaves: Sequence[Any], kinds: Sequence[Kind]) -> bool:
             return False
         if not _sizes_fit(type.shape, kind.shape, sizes):
             return False
-    return True
+    return all(condition.substitute(sizes) >= 0 for condition in program.assumed)
 
 
 def _sizes_fit(given: Shape, wanted: Shape, sizes: dict[str, int | Dim]) -> bool:

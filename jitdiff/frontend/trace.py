@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import keyword
 import linecache
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,11 @@ from jitdiff.ir import (
     Atom,
     Block,
     Builder,
+    Dim,
     Location,
     NeedsConcreteSize,
     Value,
+    assuming,
     free_values,
     outs_of,
     reads_of,
@@ -48,15 +51,27 @@ class Traced:
         Structure of the result.
     layout : Layout
         Of the arguments.
+    sizes : mapping
+        The numbers that symbolic sizes had in the call.
+    assumed : frozenset of Dim
+        What must be at least zero for comparisons of sizes to come out as they did.
     """
 
     block: Block
     kinds: tuple[Kind, ...]
     out_spec: PyTreeSpec
     layout: Layout
+    sizes: Mapping[str, int]
+    assumed: frozenset[Dim]
 
 
-def trace(function: Callable[..., Any], layout: Layout, kinds: Sequence[Kind], name: str = "") -> Traced:
+def trace(
+    function: Callable[..., Any],
+    layout: Layout,
+    kinds: Sequence[Kind],
+    name: str = "",
+    sizes: Mapping[str, int] = MappingProxyType({}),
+) -> Traced:
     """Trace a call of `function`.
 
     Parameters
@@ -69,6 +84,8 @@ def trace(function: Callable[..., Any], layout: Layout, kinds: Sequence[Kind], n
         How each leaf takes part; sizes may be symbolic.
     name : str, optional
         Name of the block, by default the function's.
+    sizes : mapping, optional
+        The numbers of symbolic sizes in this call, by which comparisons of them go.
 
     Raises
     ------
@@ -89,7 +106,7 @@ def trace(function: Callable[..., Any], layout: Layout, kinds: Sequence[Kind], n
             leaves.append(Tracer(params[-1]))
     args, kwargs = unflatten(layout.spec, leaves)
     builder = Builder(params, name=identifier)
-    with building(builder):
+    with building(builder), assuming(sizes) as assumptions:
         try:
             result = function(*args, **kwargs)
         except Exception as error:
@@ -108,7 +125,7 @@ def trace(function: Callable[..., Any], layout: Layout, kinds: Sequence[Kind], n
             raise
         atoms, spec = result_atoms(result, name, function_location(function))
         block = _without_unread(builder.finish(atoms))
-    return Traced(block, tuple(kinds), spec, layout)
+    return Traced(block, tuple(kinds), spec, layout, dict(sizes), frozenset(assumptions.conditions))
 
 
 def _without_unread(block: Block) -> Block:
@@ -223,8 +240,6 @@ def symbolic_kinds(
     >>> symbolic_kinds(calls, ["x", "A"])[0]
     (f64[n], f64[7,n])
     """
-    from jitdiff.ir import Dim
-
     letters = iter([c for c in "nmpqrs" if c not in taken] + [f"n{k}" for k in range(1000) if f"n{k}" not in taken])
     symbols: dict[tuple[Any, ...], Dim] = {}
 

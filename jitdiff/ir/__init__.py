@@ -1,5 +1,6 @@
 """What a program is: types, nodes, builder, checker, printer. Knows no op and no Numba."""
 
+from jitdiff.ir.assumptions import assuming
 from jitdiff.ir.builder import Builder
 from jitdiff.ir.dims import Dim, NeedsConcreteSize, product
 from jitdiff.ir.emitted import Emitted
@@ -47,6 +48,7 @@ __all__ = [
     "Value",
     "While",
     "args_of",
+    "assuming",
     "blocks_of",
     "broadcast_shapes",
     "dtype_name",

@@ -139,6 +139,16 @@ class Builder:
             builder = builder.parent
         return False
 
+    def definition(self, value: Value) -> Apply | None:
+        """Return the operation here or in a surrounding block that computes `value`, if one does."""
+        builder: Builder | None = self
+        while builder is not None:
+            for node in reversed(builder.block.nodes):
+                if isinstance(node, Apply) and value in node.outs:
+                    return node
+            builder = builder.parent
+        return None
+
     def sees_atom(self, atom: Atom) -> bool:
         """Whether `atom` can be read here."""
         return not isinstance(atom, Value) or self.sees(atom)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import operator
 import re
-from collections.abc import Mapping
-from functools import total_ordering
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
 
 from jitdiff.errors import TracingError
+from jitdiff.ir.assumptions import asked_by_program, assumptions
 
 Monomial = tuple[str, ...]
 
@@ -20,12 +24,20 @@ class NeedsConcreteSize(TracingError):
         self.dim = dim
 
 
-@total_ordering
 class Dim:
     """A size known only when the compiled function runs.
 
-    Sums, differences and products of sizes stay symbolic; what needs the number itself
-    (``int``, ``range``, a comparison of order) raises `NeedsConcreteSize`.
+    Sums, differences and products of sizes stay symbolic. Other arithmetic with numbers gives a traced scalar. A
+    comparison goes by the sizes of the call that is traced, and the program is for calls where it comes out the same
+    (see `Assumptions`). What needs the number itself (``int``, ``range``) raises `NeedsConcreteSize`.
+
+    Two sizes are equal where they are the same polynomial. To the traced program, which asks for numbers, sizes that
+    are not may still be equal: that too is a comparison.
+
+    Attributes
+    ----------
+    traced : callable
+        Of the class: gives the scalar that stands for a size in the program being built.
 
     Examples
     --------
@@ -37,6 +49,7 @@ class Dim:
     """
 
     __slots__ = ("_hash", "terms")
+    traced: ClassVar[Callable[[Dim], Any]]
 
     def __init__(self, terms: Mapping[Monomial, int]) -> None:
         self.terms: tuple[tuple[Monomial, int], ...] = tuple(sorted((m, c) for m, c in terms.items() if c))
@@ -69,20 +82,20 @@ class Dim:
             total = total + product
         return total
 
-    def __add__(self, other: int | Dim) -> int | Dim:
-        if not isinstance(other, int | Dim):
-            return NotImplemented
+    def __add__(self, other: Any) -> Any:
+        if (size := as_size(other)) is None:
+            return self._computed(operator.add, other)
         terms = dict(self.terms)
-        for monomial, coefficient in _terms(other).items():
+        for monomial, coefficient in _terms(size).items():
             terms[monomial] = terms.get(monomial, 0) + coefficient
         return _size(terms)
 
-    def __mul__(self, other: int | Dim) -> int | Dim:
-        if not isinstance(other, int | Dim):
-            return NotImplemented
+    def __mul__(self, other: Any) -> Any:
+        if (size := as_size(other)) is None:
+            return self._computed(operator.mul, other)
         terms: dict[Monomial, int] = {}
         for m1, c1 in self.terms:
-            for m2, c2 in _terms(other).items():
+            for m2, c2 in _terms(size).items():
                 monomial = tuple(sorted(m1 + m2))
                 terms[monomial] = terms.get(monomial, 0) + c1 * c2
         return _size(terms)
@@ -90,18 +103,49 @@ class Dim:
     __radd__ = __add__
     __rmul__ = __mul__
 
-    def __neg__(self) -> int | Dim:
+    def __neg__(self) -> Any:
         return self * -1
 
-    def __sub__(self, other: int | Dim) -> int | Dim:
-        return self + other * -1
+    def __sub__(self, other: Any) -> Any:
+        size = as_size(other)
+        return self._computed(operator.sub, other) if size is None else self + -size
 
-    def __rsub__(self, other: int | Dim) -> int | Dim:
-        return self * -1 + other
+    def __rsub__(self, other: Any) -> Any:
+        return -self + other
 
-    def __floordiv__(self, other: int | Dim) -> int | Dim:
+    def __truediv__(self, other: Any) -> Any:
+        return self._computed(operator.truediv, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return self._computed(lambda a, b: b / a, other)
+
+    def __pow__(self, other: Any) -> Any:
+        if isinstance(other, int) and other >= 0:
+            return product((self,) * other)
+        return self._computed(operator.pow, other)
+
+    def __rpow__(self, other: Any) -> Any:
+        return self._computed(lambda a, b: b**a, other)
+
+    def _computed(self, function: Callable[[Any, Any], Any], other: Any) -> Any:
+        """Return what arithmetic that gives no size gives: a scalar of the traced program."""
+        return function(Dim.traced(self), other) if isinstance(other, _NUMBERS) else NotImplemented
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """Return what a NumPy function gives: a size of sizes where it can, otherwise a traced value."""
+        exact = _EXACT.get(ufunc.__name__)
+        if exact is not None and method == "__call__" and not kwargs:
+            sizes = [as_size(x) for x in inputs]
+            if None not in sizes:
+                return exact(*sizes)
+        return getattr(ufunc, method)(*(Dim.traced(x) if isinstance(x, Dim) else x for x in inputs), **kwargs)
+
+    def __floordiv__(self, other: Any) -> Any:
         """Exact division by one term; anything else needs the numbers."""
-        divisor = _terms(other)
+        size = as_size(other)
+        if size is None:
+            return self._computed(operator.floordiv, other)
+        divisor = _terms(size)
         if len(divisor) == 1:
             ((dm, dc),) = divisor.items()
             terms: dict[Monomial, int] = {}
@@ -114,16 +158,20 @@ class Dim:
                 terms[tuple(rest)] = coefficient // dc
             else:
                 return _size(terms)
-        if self == other:
+        if isinstance(size, Dim) and self.terms == size.terms:
             return 1
         raise NeedsConcreteSize(self)
 
-    def __rfloordiv__(self, other: int) -> int:
+    def __rfloordiv__(self, other: Any) -> Any:
+        if as_size(other) is None:
+            return self._computed(lambda a, b: b // a, other)
         if other == 0:
             return 0
         raise NeedsConcreteSize(self)
 
-    def __mod__(self, other: int | Dim) -> int:
+    def __mod__(self, other: Any) -> Any:
+        if as_size(other) is None:
+            return self._computed(operator.mod, other)
         self.__floordiv__(other)
         return 0
 
@@ -135,17 +183,60 @@ class Dim:
     def __float__(self) -> float:
         raise NeedsConcreteSize(self)
 
-    def __bool__(self) -> bool:
-        raise NeedsConcreteSize(self)
+    def __round__(self, digits: int | None = None) -> Dim:
+        return self
 
-    def __lt__(self, other: int | Dim) -> bool:
-        raise NeedsConcreteSize(self)
+    __floor__ = __ceil__ = __trunc__ = __pos__ = __round__
+
+    def __abs__(self) -> Any:
+        return self if self >= 0 else -self
+
+    def __bool__(self) -> bool:
+        return not self._compared(operator.eq, 0)
+
+    def __lt__(self, other: Any) -> bool:
+        return self._compared(operator.lt, other)
+
+    def __le__(self, other: Any) -> bool:
+        return self._compared(operator.le, other)
+
+    def __gt__(self, other: Any) -> bool:
+        return self._compared(operator.gt, other)
+
+    def __ge__(self, other: Any) -> bool:
+        return self._compared(operator.ge, other)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Dim) and self.terms == other.terms:
+            return True
+        if assumptions() is None or not asked_by_program(1):
+            return False
+        return self._compared(operator.eq, other)
+
+    def _compared(self, relation: Callable[[Any, Any], Any], other: Any) -> bool:
+        size = as_size(other)
+        if size is None:
+            if not isinstance(other, float):
+                return NotImplemented  # type: ignore[no-any-return]
+            if not math.isfinite(other):
+                return bool(relation(0.0, other))
+            if not other.is_integer() and relation is operator.eq:
+                return False
+            # An integer is below a number, or at most it, if it is so for the next integer above or below.
+            size = math.ceil(other) if relation in (operator.lt, operator.ge) else math.floor(other)
+        match relation:
+            case operator.eq:
+                return _is_natural(self - size) and _is_natural(size - self)
+            case operator.lt:
+                return _is_natural(size - self - 1)
+            case operator.le:
+                return _is_natural(size - self)
+            case operator.gt:
+                return _is_natural(self - size - 1)
+        return _is_natural(self - size)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Dim, (dict(self.terms),)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Dim) and self.terms == other.terms
 
     def __hash__(self) -> int:
         return self._hash
@@ -158,6 +249,41 @@ class Dim:
             sign = "-" if coefficient < 0 else "+"
             text += (f" {sign} " if text else sign.replace("+", "")) + "*".join(factors)
         return text
+
+
+_NUMBERS: tuple[type, ...] = (int, float, np.number, np.ndarray, Dim)
+
+_EXACT: dict[str, Callable[..., Any]] = {
+    "add": operator.add,
+    "subtract": operator.sub,
+    "multiply": operator.mul,
+    "negative": operator.neg,
+    "equal": operator.eq,
+    "not_equal": operator.ne,
+    "less": operator.lt,
+    "less_equal": operator.le,
+    "greater": operator.gt,
+    "greater_equal": operator.ge,
+}
+"""NumPy functions of sizes that give sizes or truth values, by name."""
+
+
+def as_size(x: Any) -> int | Dim | None:
+    """Return a symbolic size as it is and an integer as a Python one, None for anything else."""
+    if isinstance(x, Dim):
+        return x
+    return int(x) if isinstance(x, int | np.integer) else None
+
+
+def _is_natural(size: int | Dim) -> bool:
+    """Decide whether a size is at least zero, which the traced program then depends on."""
+    if not isinstance(size, Dim):
+        return size >= 0
+    known = assumptions()
+    verdict = None if known is None else known.is_natural(size)
+    if verdict is None:
+        raise NeedsConcreteSize(size)
+    return verdict
 
 
 def _terms(size: int | Dim) -> dict[Monomial, int]:

@@ -18,6 +18,7 @@ from jitdiff.ops import (
     logic,
     math,
     norm,
+    positions,
     power,
     reduce,
     rounding,

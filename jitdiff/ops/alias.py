@@ -76,7 +76,7 @@ class View:
         """Return the elements of the view if those of its root are known, and which they are; otherwise None."""
         from jitdiff.ops.tracer import numbers_of
 
-        known = numbers_of(self.xs)
+        known = numbers_of(self.xs, self.attrs)
         return None if known is None else self.op.evaluate(*known, **self.attrs)
 
     def write(self, tracer: Tracer, new: Any) -> None:

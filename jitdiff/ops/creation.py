@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from jitdiff.ir import Dim, Shape, type_of
-from jitdiff.ops.axes import as_shape
+from jitdiff.ops.axes import as_shape, operand
 from jitdiff.ops.elementwise import add, astype, identity, zeros_like
 from jitdiff.ops.samples import array, sample
 from jitdiff.ops.shape import broadcast
-from jitdiff.ops.table import Handle, implements
+from jitdiff.ops.table import Handle, implements, of_sizes
+from jitdiff.ops.tracer import Tracer, lift
 
 _SAMPLES = [sample(array(2, 3)), sample(array(2, 3), np.int64), sample(array(2, 3), shape=(4,))]
 
@@ -22,6 +23,8 @@ def _filled(a: Any, value: Any, dtype: Any, shape: Any) -> Any:
     kind = type_of(a).dtype if dtype is None else np.dtype(dtype)
     if isinstance(value, Handle | np.ndarray):
         return broadcast(astype(value, dtype=kind), sizes)
+    if shape is not None and any(isinstance(n, Dim) for n in sizes):
+        return _of_shape(sizes, value, kind)
     if any(isinstance(n, Dim) for n in sizes):
         # A size that is a symbol is known through the array that has it.
         return broadcast(add(astype(zeros_like(a), dtype=kind), kind.type(value)), sizes)
@@ -65,6 +68,36 @@ def full_like(
 ) -> Any:
     """Return an array in the shape and dtype of `a` with `fill_value` everywhere."""
     return _filled(a, fill_value, dtype, shape)
+
+
+def _of_shape(shape: Any, value: Any, dtype: Any) -> Any:
+    """Return an array of symbolic sizes with `value` everywhere."""
+    kind = type_of(value).dtype if dtype is None else np.dtype(dtype)
+    return identity(broadcast(astype(Tracer(lift(value)), dtype=kind), as_shape(shape)))
+
+
+@of_sizes(np.zeros)
+def zeros(shape: Any, dtype: Any = float, order: str = "C", **options: Any) -> Any:
+    """Return zeros in a symbolic shape."""
+    return _of_shape(shape, 0, float if dtype is None else dtype)
+
+
+@of_sizes(np.ones)
+def ones(shape: Any, dtype: Any = None, order: str = "C", **options: Any) -> Any:
+    """Return ones in a symbolic shape."""
+    return _of_shape(shape, 1, float if dtype is None else dtype)
+
+
+@of_sizes(np.empty)
+def empty(shape: Any, dtype: Any = float, order: str = "C", **options: Any) -> Any:
+    """Return an array of symbolic shape, of zeros: what memory happens to hold would be part of the program."""
+    return zeros(shape, dtype)
+
+
+@of_sizes(np.full)
+def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", **options: Any) -> Any:
+    """Return an array of symbolic shape with `fill_value` everywhere."""
+    return _of_shape(shape, operand(fill_value), dtype)
 
 
 @implements(np.copy, samples=[sample(array(2, 3))])

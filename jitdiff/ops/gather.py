@@ -20,7 +20,9 @@ from jitdiff.ops.elementwise import astype, where, zeros_like
 from jitdiff.ops.emission import Element, Index, Read, Site, Term, Write, Writes, broadcast_index
 from jitdiff.ops.families import general
 from jitdiff.ops.logic import equal
+from jitdiff.ops.positions import positions
 from jitdiff.ops.samples import Domain, array, sample
+from jitdiff.ops.shape import reshaped
 from jitdiff.ops.slices import Range, as_slice, literal, position
 from jitdiff.ops.table import Op
 
@@ -249,8 +251,8 @@ def _index_set_vjp(xs: Sequence[Any], y: Any, g: Any, *, selection: Selection, d
         # Where a position was written twice only the last value shows, so only that one has a cotangent:
         # each value leaves its number in an array, and finds it again if it was the last.
         t = type_of(values)
-        numbers = np.arange(int(t.size)).reshape(t.shape)
-        blank = astype(zeros_like(xs[0]), dtype=numbers.dtype)
+        numbers = reshaped(positions(t.size), t.shape)
+        blank = astype(zeros_like(xs[0]), dtype=type_of(numbers).dtype)
         marked = index_set_(blank, numbers, *indices, selection=selection, distinct=False)
         return where(equal(gather(marked, *indices, selection=selection), numbers), values, 0.0)
 

@@ -11,8 +11,10 @@ from jitdiff.ir import NeedsConcreteSize, broadcast_shapes, type_of
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops.axes import normalized_axis, operand, shape_of
 from jitdiff.ops.elementwise import add, astype, where
+from jitdiff.ops.extrema import maximum, minimum
 from jitdiff.ops.gather import gather, index_add_, index_set_, selected_shape
 from jitdiff.ops.key import Key, innermost, understand
+from jitdiff.ops.positions import is_range, ix_, positions
 from jitdiff.ops.samples import Domain, array, sample
 from jitdiff.ops.shape import broadcast, moveaxis, ravel, reshaped
 from jitdiff.ops.slices import ranged
@@ -67,7 +69,8 @@ def index_update(x: Any, key: Any, value: Any) -> Any:
     if _is_traced_mask(key, x, value):
         return where(key, astype(value, dtype=type_of(x).dtype), x)
     k = _understood(x, key)
-    return index_set_(x, _laid_out(value, k), *k.indices, selection=k.selection, distinct=k.distinct)
+    distinct = k.distinct or any(is_range(i) and shape_of(i) == k.index_shape for i in k.indices)
+    return index_set_(x, _laid_out(value, k), *k.indices, selection=k.selection, distinct=distinct)
 
 
 def index_add(x: Any, key: Any, value: Any) -> Any:
@@ -146,9 +149,9 @@ def take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode: 
         a, axis = ravel(a), 0
     k = normalized_axis(axis, len(shape_of(a)))
     if mode == "clip":
-        indices = np.clip(indices, 0, int(shape_of(a)[k]) - 1)
+        indices = minimum(maximum(operand(indices), 0), shape_of(a)[k] - 1)
     elif mode == "wrap":
-        indices = np.remainder(indices, int(shape_of(a)[k]))
+        indices = operand(indices) % shape_of(a)[k]
     elif mode != "raise":
         raise ArgumentError(f"take: mode must be 'raise', 'wrap' or 'clip', not {mode!r}")
     return getitem(a, (slice(None),) * k + (indices,))
@@ -166,10 +169,25 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     """Return elements of `arr`, each at its own position along an axis."""
     if axis is None:
         arr, axis = ravel(arr), 0
-    sizes, ndim = shape_of(arr), len(shape_of(arr))
-    if len(shape_of(indices)) != ndim:
-        raise ShapeError(f"take_along_axis: {type_of(indices)} and {type_of(arr)} differ in their number of axes")
-    k = normalized_axis(axis, ndim)
-    # Along the other axes every position is taken in its turn.
-    mesh = np.ix_(*(range(int(n)) for n in sizes))
-    return getitem(arr, (*mesh[:k], indices, *mesh[k + 1 :]))
+    return getitem(arr, _along_axis("take_along_axis", arr, indices, axis))
+
+
+def _along_axis(function: str, arr: Any, indices: Any, axis: int) -> tuple[Any, ...]:
+    """Return the index that takes each of `indices` along an axis, and along the others every position in its turn."""
+    sizes = shape_of(arr)
+    if len(shape_of(indices)) != len(sizes):
+        raise ShapeError(f"{function}: {type_of(indices)} and {type_of(arr)} differ in their number of axes")
+    k = normalized_axis(axis, len(sizes))
+    mesh = ix_(*map(positions, sizes))
+    return (*mesh[:k], indices, *mesh[k + 1 :])
+
+
+@implements(np.put_along_axis, changes=True)
+def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None) -> None:
+    """Set elements of `arr` in place, each at its own position along an axis."""
+    if not isinstance(arr, Handle):
+        raise unsupported("put_along_axis", "a NumPy array is changed in place with values under differentiation")
+    if axis is None:
+        arr[...] = reshaped(index_update(ravel(arr), indices, values), shape_of(arr))  # type: ignore[index]
+    else:
+        arr[_along_axis("put_along_axis", arr, indices, axis)] = values  # type: ignore[index]

@@ -92,12 +92,14 @@ class Ranges:
 
     def inside(self, atom: Atom, size: Size) -> bool:
         """Tell whether ``0 <= atom < size`` is certain."""
-        index = self.of(atom)
+        return self.within(self.of(atom), size)
+
+    def within(self, index: Size, size: Size) -> bool:
+        """Tell whether ``0 <= index < size`` is certain."""
         return self.at_least(index, 0) and self.at_least(size - 1, index)
 
-    def from_end(self, atom: Atom, size: Size) -> bool:
-        """Tell whether ``-size <= atom < 0`` is certain."""
-        index = self.of(atom)
+    def from_end(self, index: Size, size: Size) -> bool:
+        """Tell whether ``-size <= index < 0`` is certain."""
         return self.at_least(-1, index) and self.at_least(size + index, 0)
 
     def at_least(self, a: Size, b: Size) -> bool:

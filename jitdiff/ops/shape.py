@@ -234,11 +234,16 @@ def expand_dims(a: Any, axis: Axes) -> Any:
 def squeeze(a: Any, axis: Axes = None) -> Any:
     """Return `a` without its axes of size 1, or without those in `axis`."""
     sizes = shape_of(a)
-    gone = normalized_axes(axis, len(sizes)) if axis is not None else tuple(k for k, n in enumerate(sizes) if n == 1)
+    gone = tuple(k for k, n in enumerate(sizes) if _is_one(n)) if axis is None else normalized_axes(axis, len(sizes))
     for k in gone:
-        if sizes[k] != 1:
+        if not _is_one(sizes[k]):
             raise ShapeError(f"squeeze: axis {k} of {type_of(a)} has size {sizes[k]}, not 1")
     return reshaped(a, tuple(n for k, n in enumerate(sizes) if k not in gone))
+
+
+def _is_one(n: int | Dim) -> bool:
+    """Say whether a size is 1, by a comparison that the program then depends on if the size is symbolic."""
+    return n <= 1 if isinstance(n, Dim) else n == 1
 
 
 @implements(np.broadcast_to, samples=[sample(array(3), (2, 3)), sample(array(2, 1), shape=(2, 4))])

@@ -24,6 +24,9 @@ UFUNCS: dict[np.ufunc, Callable[..., Any]] = {}
 FUNCTIONS: dict[Callable[..., Any], NumPyFunction] = {}
 """What runs for any other NumPy function called on a handle."""
 
+OF_SIZES: dict[Callable[..., Any], Callable[..., Any]] = {}
+"""What runs for a NumPy function that makes arrays of numbers alone, called with symbolic sizes."""
+
 Vjp = Callable[..., Any]
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -148,11 +151,15 @@ class Op:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class NumPyFunction:
-    """A NumPy function as jitdiff computes it: by ops, with NumPy's signature."""
+    """A NumPy function as jitdiff computes it: by ops, with NumPy's signature.
+
+    One that ``changes`` its first argument in place returns nothing, and has no samples.
+    """
 
     numpy: Callable[..., Any]
     function: Callable[..., Any]
     samples: Sequence[Sample]
+    changes: bool = False
 
     @property
     def name(self) -> str:
@@ -182,17 +189,28 @@ def register(op: Op, numpy: Callable[..., Any] | None = None) -> Op:
     return op
 
 
-def implements(numpy: Callable[..., Any], *, samples: Sequence[Sample]) -> Callable[[F], F]:
+def implements(numpy: Callable[..., Any], *, samples: Sequence[Sample] = (), changes: bool = False) -> Callable[[F], F]:
     """Declare that the decorated function computes the NumPy (or SciPy) function `numpy`, with its signature.
 
-    `samples` hold arguments of the NumPy function, which the op suite runs it on.
+    `samples` hold arguments of the NumPy function, which the op suite runs it on; one that `changes` its first argument
+    has none.
     """
 
     def declare(function: F) -> F:
         if isinstance(numpy, np.ufunc):
             UFUNCS[numpy] = function
-        FUNCTIONS[numpy] = NumPyFunction(numpy, function, samples)
+        FUNCTIONS[numpy] = NumPyFunction(numpy, function, samples, changes)
         give_door(numpy, function)
+        return function
+
+    return declare
+
+
+def of_sizes(numpy: Callable[..., Any]) -> Callable[[F], F]:
+    """Declare that the decorated function computes `numpy`, which makes arrays of numbers alone, of symbolic sizes."""
+
+    def declare(function: F) -> F:
+        OF_SIZES[numpy] = function
         return function
 
     return declare

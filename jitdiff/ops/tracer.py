@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn
 
 import numpy as np
@@ -81,7 +82,7 @@ class Tracer(ArrayMethods):
 
     def bind(self, op: Op, xs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
         """Append `op` to the block being built; computed at once where all operands are known numbers."""
-        if self.numbers is not None and (known := numbers_of(xs)) is not None:
+        if self.numbers is not None and (known := numbers_of(xs, attrs)) is not None:
             op.infer(*(ArrayType(np.asarray(x).dtype, np.shape(x)) for x in known), **attrs)
             with np.errstate(all="ignore"):
                 y = op.evaluate(*known, **attrs)
@@ -231,8 +232,20 @@ def apart(x: Any) -> Any:
     return Tracer(x.atom) if x.numbers is None else Tracer(None, x.numbers.copy())
 
 
-def numbers_of(xs: Sequence[Any]) -> list[Any] | None:
-    """Return operands as numbers, or None if one has none."""
+def has_size(xs: Iterable[Any]) -> bool:
+    """Say whether a symbolic size is among arguments, or in a tuple, list or slice among them."""
+    return any(
+        isinstance(x, Dim)
+        or (isinstance(x, tuple | list) and has_size(x))
+        or (isinstance(x, slice) and has_size((x.start, x.stop, x.step)))
+        for x in xs
+    )
+
+
+def numbers_of(xs: Sequence[Any], attrs: Mapping[str, Any] = MappingProxyType({})) -> list[Any] | None:
+    """Return operands as numbers, or None if one has none, or a symbolic size is among the attributes."""
+    if has_size(attrs.values()):
+        return None
     found = []
     for x in xs:
         if isinstance(x, Tracer):
@@ -298,13 +311,18 @@ def append(op: Op, args: Sequence[Atom], attrs: dict[str, Any]) -> tuple[Value, 
     builder = builder_now()
     if op.operands is not None:
         wanted = op.operands(*(a.type for a in args), **attrs)
-        args = [a if d is None else _converted(builder, a, d) for a, d in zip(args, wanted, strict=True)]
+        # What Python would compute of its own numbers gives way to the dtypes of arrays.
+        weak = all(a.type.weak for a in args)
+        args = [a if d is None else _converted(builder, a, d, weak) for a, d in zip(args, wanted, strict=True)]
     return builder.apply(op, args, attrs)
 
 
-def _converted(builder: Builder, atom: Atom, dtype: np.dtype[Any]) -> Atom:
+def _converted(builder: Builder, atom: Atom, dtype: np.dtype[Any], weak: bool) -> Atom:
     if atom.type.dtype == dtype:
         return atom
     if isinstance(atom, Const) and not isinstance(atom.value, Dim):
         return Const.of(atom.value, ArrayType(dtype, (), atom.type.weak))
-    return builder.apply(OPS["astype"], [atom], {"dtype": dtype})[0]
+    return builder.apply(OPS["astype"], [atom], {"dtype": dtype, "weak": True} if weak else {"dtype": dtype})[0]
+
+
+Dim.traced = staticmethod(lambda size: Tracer(lift(size)))

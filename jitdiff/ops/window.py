@@ -4,32 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from jitdiff.errors import TracingError
-from jitdiff.ir import Apply, ArrayType, Atom, Builder, Const, Dim, Value
+from jitdiff.ir import Atom, Builder, Const, Dim
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops.alias import as_view
 from jitdiff.ops.axes import shape_of
-from jitdiff.ops.emission import Element, plus
-from jitdiff.ops.families import general
 from jitdiff.ops.gather import gather
 from jitdiff.ops.key import axes_taken
-from jitdiff.ops.samples import sample
+from jitdiff.ops.positions import arange_
 from jitdiff.ops.slices import whole
 from jitdiff.ops.table import OPS, Handle
 from jitdiff.ops.tracer import Tracer, builder_now, lift
-
-arange = general(
-    "arange",
-    lambda start, *, size: start + np.arange(size),
-    lambda start, *, size: ArrayType(np.dtype(np.int64), (size,)),
-    Element(lambda at, read, site: str(plus(at[0], read(0, ())))),
-    None,
-    operands=lambda start, *, size: (np.dtype(np.int64),),
-    samples=[sample(3, size=4), sample(0, size=0)],
-)
-"""``arange(start, size=n)`` is the vector of n integers from `start` on."""
 
 
 def windowed(x: Tracer, key: Any) -> tuple[Tracer, Any]:
@@ -84,7 +69,7 @@ def _window(x: Tracer, axis: int, part: slice) -> Tracer:
         start = OPS["where"](OPS["less"](start, 0), n, start)
     ranges = [whole(m) for m in shape_of(x)]
     selection = (*ranges[:axis], 0, *ranges[axis + 1 :])
-    view: Tracer = as_view(gather, (x, arange(start, size=size)), {"selection": selection})
+    view: Tracer = as_view(gather, (x, arange_(start, size=size)), {"selection": selection})
     return view
 
 
@@ -95,21 +80,12 @@ def _sum(builder: Builder, atom: Atom) -> _Sum:
     """Return an integer scalar as a sum: factors by value, the constant under None."""
     if isinstance(atom, Const):
         return {None: atom.value if isinstance(atom.value, Dim) else int(atom.value)}
-    node = _definition(builder, atom)
+    node = builder.definition(atom)
     if node is not None and node.op.name in ("add", "subtract"):
         a, b = (_sum(builder, x) for x in node.args)
         sign = 1 if node.op.name == "add" else -1
         return {v: a.get(v, 0) + sign * b.get(v, 0) for v in {**a, **b}}
     return {atom: 1}
-
-
-def _definition(builder: Builder | None, value: Value) -> Apply | None:
-    while builder is not None:
-        for node in reversed(builder.block.nodes):
-            if isinstance(node, Apply) and value in node.outs:
-                return node
-        builder = builder.parent
-    return None
 
 
 def _is_natural(builder: Builder | None, total: _Sum) -> bool:

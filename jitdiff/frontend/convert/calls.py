@@ -18,6 +18,9 @@ from jitdiff.frontend.convert.operators import born, check_own, warn
 from jitdiff.frontend.convert.special import SPECIAL, argument, fresh
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
+from jitdiff.ops import FUNCTIONS, Tracer, lift
+from jitdiff.ops.table import OF_SIZES
+from jitdiff.ops.tracer import has_size
 
 
 def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -26,6 +29,10 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         return function(*args, **kwargs)
     try:
         special = SPECIAL.get(function)
+        if (function in OF_SIZES or function in FUNCTIONS) and has_size((*args, *kwargs.values())):
+            special = OF_SIZES.get(function, special)
+            # NumPy knows no symbolic sizes: that of an array from outside too is a matter of the program.
+            args = tuple(Tracer(lift(a)) if isinstance(a, np.ndarray) else a for a in args)
     except TypeError:
         special = None
     if special is not None:

@@ -48,6 +48,13 @@ class List(list[Any]):
         super().__init__(items)
         self.home = current_builder()
 
+    @classmethod
+    def of_stack(cls, items: Tracer) -> List:
+        """Return the list of what stands along the first axis of an array."""
+        new = cls()
+        list.append(new, Stacked(items))
+        return new
+
     @property
     def is_stacked(self) -> bool:
         """Whether some items stand along the axis of an array."""

@@ -11,13 +11,15 @@ import numpy as np
 from jitdiff.errors import TraceWarning, TracingError
 from jitdiff.frontend.convert.lists import List
 from jitdiff.frontend.convert.merge import Merge, outcome
+from jitdiff.frontend.convert.rows import Rows
 from jitdiff.frontend.convert.state import Undefined, is_traced
-from jitdiff.ir import Apply, Builder, location
+from jitdiff.ir import Apply, Builder, Dim, location
 from jitdiff.ir.builder import building, current_builder
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import OPS, Handle, Tracer, control, lift
 from jitdiff.ops.emission import Element
-from jitdiff.ops.tracer import builder_now
+from jitdiff.ops.positions import grid, positions
+from jitdiff.ops.tracer import builder_now, has_size
 
 Thunk = Callable[[], Any]
 
@@ -104,11 +106,23 @@ def ifexp(test: Any, then: Thunk, orelse: Thunk) -> Any:
 
 def getitem(x: Any, key: Any) -> Any:
     """Return ``x[key]``."""
+    key = _index(key)
+    if (x is np.mgrid or x is np.ogrid) and has_size((key,)):
+        return grid(key, sparse=x is np.ogrid)
     if isinstance(x, np.ndarray) and _has_traced(key):
         return Tracer(lift(x))[key]
     if isinstance(x, list | tuple) and is_traced(key):
         return (x if isinstance(x, List) else List(x)).stacked()[key]
     return x[key]
+
+
+def _index(key: Any) -> Any:
+    """Return a key with the ranges in it that have no numbers yet as arrays."""
+    if isinstance(key, tuple):
+        return tuple(map(_index, key)) if any(isinstance(part, Rows | List) for part in key) else key
+    if isinstance(key, Rows) and isinstance(key.size, Dim):
+        return key.item(positions(key.size))
+    return key.stacked() if isinstance(key, List) and key.is_stacked else key
 
 
 def _has_traced(key: Any) -> bool:
@@ -118,6 +132,7 @@ def _has_traced(key: Any) -> bool:
 
 def setitem(x: Any, key: Any, value: Any) -> None:
     """Run ``x[key] = value``."""
+    key = _index(key)
     if isinstance(x, np.ndarray) and current_builder() is not None:
         raise TracingError(
             "an array from outside of the compiled function is changed in place, which would happen only while tracing",

@@ -13,13 +13,14 @@ import numpy as np
 
 from jitdiff.frontend.convert.lists import List
 from jitdiff.frontend.convert.operators import born, truth, warn
-from jitdiff.frontend.convert.rows import enumerate_, reversed_, rows_of, zip_
+from jitdiff.frontend.convert.rows import Rows, enumerate_, reversed_, rows_of, zip_
 from jitdiff.frontend.convert.rows import range as rolled_range
 from jitdiff.frontend.convert.state import is_traced
 from jitdiff.ir import Dim
 from jitdiff.ops import OPS, Tracer
 from jitdiff.ops.elementwise import astype
 from jitdiff.ops.methods import as_operand, called
+from jitdiff.ops.positions import positions
 from jitdiff.ops.tracer import holding
 
 
@@ -65,6 +66,9 @@ def _converting(name: str, dtype: Any) -> Callable[..., Any]:
     kind = getattr(builtins, name)
 
     def run(*args: Any, **kwargs: Any) -> Any:
+        if len(args) == 1 and isinstance(args[0], Dim):
+            # A size is an integer; times 1.0 it is the Python float.
+            return args[0] * 1.0 if name == "float" else args[0] if name == "int" else bool(args[0])
         if len(args) == 1 and is_traced(args[0]) and not kwargs and args[0].size == 1:
             # A Python number gives way to the dtype of what it meets.
             return astype(args[0].reshape(()), dtype=np.dtype(dtype), weak=name != "bool")
@@ -137,11 +141,21 @@ def _array(function: Callable[..., Any], copies: bool) -> Callable[..., Any]:
 
 
 def _list(items: Any = (), /) -> List:
+    if isinstance(items, Rows) and isinstance(items.size, Dim):
+        return List.of_stack(items.item(positions(items.size)))
     return items if isinstance(items, List) and items.is_stacked else List(items)
 
 
 def _math(function: Callable[..., Any], numpy: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *args, **kwargs: (numpy if any(map(is_traced, args)) else function)(*args, **kwargs)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        sizes = any(isinstance(a, Dim) for a in args) and function not in _ROUNDING
+        return (numpy if sizes or any(map(is_traced, args)) else function)(*args, **kwargs)
+
+    return run
+
+
+_ROUNDING = frozenset({math.floor, math.ceil})
+"""Functions of `math` that give a size for a size."""
 
 
 SPECIAL: dict[Any, Callable[..., Any]] = {
