@@ -9,7 +9,7 @@ import numpy as np
 from optree import PyTreeSpec
 
 from jitdiff.errors import ArgumentError, ArgumentTypeError, DtypeError, ShapeError, TracingError
-from jitdiff.frontend import flatten, leaf_names, tree_map, unflatten
+from jitdiff.frontend import as_leaf, flatten, leaf_names, tree_map, unflatten
 from jitdiff.ir import type_of
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Handle
@@ -64,9 +64,12 @@ class Call:
         self.positions = tuple(self._position(k) for k in (argnums if isinstance(argnums, tuple) else (argnums,)))
         flat = [flatten(args[k]) for k in self.positions]
         self.specs = [spec for _, spec in flat]
-        self._all = [as_leaf(leaf) for leaves, _ in flat for leaf in leaves]
         self._names = [
             n for k, s in zip(self.positions, self.specs, strict=True) for n in leaf_names(s, f"argument_{k}")
+        ]
+        leaves = [leaf for leaves, _ in flat for leaf in leaves]
+        self._all = [
+            as_leaf(leaf, f"{transform}: {n} of {self.name}") for leaf, n in zip(leaves, self._names, strict=True)
         ]
         self._moving = [k for k, leaf in enumerate(self._all) if is_number(leaf) and type_of(leaf).is_float]
         self.leaves = [self._all[k] for k in self._moving]
@@ -207,13 +210,13 @@ class Call:
         for k, (leaf, like) in enumerate(zip(leaves, likes, strict=True)):
             if not is_number(like) or not type_of(like).is_float:
                 leaves[k] = None
-            elif not is_number(leaf) or type_of(leaf).shape != type_of(like).shape:
+                continue
+            leaves[k] = as_leaf(leaf, f"{self.transform}: {what}")
+            if not is_number(leaves[k]) or type_of(leaves[k]).shape != type_of(like).shape:
                 raise ShapeError(
                     f"{self.transform}: {what} is {_kind(leaf)}, and {type_of(like)} is needed",
                     where=describe(caller()),
                 )
-            else:
-                leaves[k] = as_leaf(leaf)
         return leaves
 
 
@@ -226,13 +229,6 @@ def _flatten_like(tree: Any, spec: PyTreeSpec) -> tuple[list[Any], PyTreeSpec]:
         except (ValueError, TypeError):
             pass
     return leaves, structure
-
-
-def as_leaf(x: Any) -> Any:
-    """Return a leaf as transforms work on it: anything array-like as an array."""
-    if isinstance(x, Handle | np.ndarray | np.generic | float | int):
-        return x
-    return np.asarray(x) if hasattr(type(x), "__array__") else x
 
 
 def is_number(x: Any) -> bool:

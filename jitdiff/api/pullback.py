@@ -11,6 +11,7 @@ import numpy as np
 
 from jitdiff import ad, codegen, passes
 from jitdiff.ir import ArrayType, Block, Emitted
+from jitdiff.ops.admission import admitted
 
 if TYPE_CHECKING:
     from jitdiff.native.kernel import Kernel
@@ -77,8 +78,8 @@ def _each(returned: Any, types: Sequence[ArrayType]) -> list[Any]:
 
 
 def exactly(x: Any, type: ArrayType) -> Any:
-    """Return `x` as native code takes a value of `type`; None if it is of another shape."""
-    array = np.asarray(x)
-    if array.shape != type.shape or array.dtype.kind not in "biuf":
+    """Return a cotangent as native code takes a value of `type`; None if it is of another shape."""
+    array = np.asarray(admitted(x, "vjp: the cotangent"))
+    if array.shape != type.shape:
         return None
     return np.ascontiguousarray(array, type.dtype) if type.shape else array.astype(type.dtype)[()]

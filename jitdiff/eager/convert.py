@@ -12,9 +12,11 @@ from jitdiff.config import settings
 from jitdiff.eager.handle import EagerHandle
 from jitdiff.eager.operands import leaves_of
 from jitdiff.eager.tensor import Tensor, tensor_of
-from jitdiff.errors import DtypeError, ShapeError
+from jitdiff.errors import ShapeError
+from jitdiff.ir.dtypes import supported
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Handle
+from jitdiff.ops.admission import admitted
 from jitdiff.ops.methods import as_operand
 
 
@@ -71,14 +73,10 @@ def numbers(value: Any, dtype: npt.DTypeLike | None = None) -> np.ndarray[Any, A
 
     Raises
     ------
-    DtypeError
+    ArgumentTypeError, DtypeError
         If there is something else in it.
     """
-    array = np.array(value, dtype=dtype)
-    if array.dtype.kind not in "biufc":
-        raise DtypeError(
-            f"a {type(value).__name__} of dtype {array.dtype} is not an array of numbers", where=describe(caller())
-        )
+    array = np.array(admitted(value, "the value"), dtype=None if dtype is None else supported(dtype, "the Tensor"))
     wanted = settings().default_float
     if (
         dtype is None

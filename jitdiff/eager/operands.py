@@ -8,17 +8,15 @@ from typing import Any
 import numpy as np
 
 from jitdiff.eager.handle import EagerHandle
-from jitdiff.errors import ArgumentTypeError, JitdiffError
-from jitdiff.ir import Dim, type_of
+from jitdiff.errors import JitdiffError
+from jitdiff.ir import type_of
 from jitdiff.ir.location import caller, describe
-from jitdiff.ops import Handle, Op, Tracer
+from jitdiff.ops import Op, Tracer
+from jitdiff.ops.admission import admitted
 from jitdiff.ops.methods import as_operand
 from jitdiff.ops.tracer import builder_now
 
 Array = np.ndarray[Any, Any]
-
-SCALARS = frozenset({bool, int, float, *(np.dtype(code).type for code in "?bhilqBHILQefdg")})
-"""Types of numbers that are operands as they are."""
 
 
 def operand(x: Any, name: str) -> Any:
@@ -26,21 +24,13 @@ def operand(x: Any, name: str) -> Any:
 
     Raises
     ------
-    ArgumentTypeError
-        If it is no number and no array of numbers.
+    ArgumentTypeError, DtypeError
+        If it is no number and no array of numbers, or one that cannot be computed with.
     """
     if isinstance(x, EagerHandle):
         return x.read()
-    kind = type(x)
-    if kind in SCALARS or kind is np.ndarray or isinstance(x, Tracer | Dim):
-        return x
-    x = as_operand(x)
-    if isinstance(x, Handle):
-        return x
-    array = np.asarray(x)
-    if array.dtype.kind not in "biufc":
-        raise ArgumentTypeError(f"{name}: a {kind.__name__} is not an array of numbers", where=describe(caller()))
-    return array
+    x = admitted(as_operand(x), f"{name}: an operand")
+    return np.asarray(x) if isinstance(x, np.ndarray) else x
 
 
 def captured(x: EagerHandle) -> Tracer:

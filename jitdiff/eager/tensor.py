@@ -10,11 +10,13 @@ import optree
 
 from jitdiff.eager.explain import note
 from jitdiff.eager.handle import EagerHandle
-from jitdiff.eager.operands import SCALARS, captured, explained, kept, operand
+from jitdiff.eager.operands import captured, explained, kept, operand
 from jitdiff.eager.recorder import Step, active
 from jitdiff.ir import Dim
 from jitdiff.ir.builder import current_builder
+from jitdiff.ir.dtypes import CHARACTERS, SCALARS, supported
 from jitdiff.ops import FUNCTIONS, OPS, UFUNCS, Op, Tracer
+from jitdiff.ops.admission import admitted
 from jitdiff.ops.elementwise import identity
 from jitdiff.ops.methods import ArrayMethods, called
 
@@ -49,7 +51,7 @@ class Tensor(EagerHandle):
     _views: Any
 
     def __init__(self, value: Any) -> None:
-        self._value = plain(value)
+        self._value = plain(admitted(value, "the value"))
 
     @property
     def value(self) -> Any:
@@ -169,7 +171,7 @@ def apply(op: Op, xs: Sequence[Any], attrs: dict[str, Any], given: Sequence[Any]
         elif kind in SCALARS:
             values.append(x)
             followed.append(None)
-        elif kind is _ndarray:
+        elif kind is _ndarray and x.dtype.char in CHARACTERS:
             values.append(kept(x) if recorders else x)
             followed.append(None)
         else:
@@ -185,6 +187,8 @@ def apply(op: Op, xs: Sequence[Any], attrs: dict[str, Any], given: Sequence[Any]
         return outs
     out = _new(Tensor)
     out._value = y if type(y) is _ndarray and y.shape else plain(y)
+    if out._value.dtype.char not in CHARACTERS:
+        supported(out._value.dtype, f"{op.name}: the result")
     if recorders:
         if op.vjp is not None:
             record_one(op, followed, attrs, out, values)
@@ -206,6 +210,8 @@ def _apply_to_self(op: Op, x: Tensor) -> Tensor:
         raise explained(error, op, (value,), _NONE) from None
     out = _new(Tensor)
     out._value = y if type(y) is _ndarray else plain(y)
+    if out._value.dtype.char not in CHARACTERS:
+        supported(out._value.dtype, f"{op.name}: the result")
     if active():
         if op.vjp is not None:
             record_one(op, (x,), _NONE, out, (value,))
@@ -230,6 +236,7 @@ def record_one(op: Op, args: Sequence[Any], attrs: dict[str, Any], out: Tensor, 
                 if step is None:
                     y = out._value
                     if y.dtype.kind != "f":
+                        supported(y.dtype, f"{op.name}: the result")
                         note(x, f"{op.name}, which gave {y.dtype},")
                         return
                     step = Step(op, args, attrs, (out,), values, y)

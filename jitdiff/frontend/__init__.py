@@ -3,7 +3,7 @@
 from jitdiff.frontend.control import cond, fori_loop, map, scan, while_loop
 from jitdiff.frontend.convert import converting, range
 from jitdiff.frontend.layout import Layout, Signature, flatten_call
-from jitdiff.frontend.leaves import Kind, Static, is_native, kind_of, native
+from jitdiff.frontend.leaves import Kind, Static, as_leaf, is_native, kind_of, native
 from jitdiff.frontend.mapping import AxisTree, vmap_call
 from jitdiff.frontend.stored import StoredFunction
 from jitdiff.frontend.trace import NeedsStatic, Traced, symbolic_kinds, trace
@@ -19,6 +19,7 @@ __all__ = [
     "Static",
     "StoredFunction",
     "Traced",
+    "as_leaf",
     "cond",
     "converting",
     "flatten",

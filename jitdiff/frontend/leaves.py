@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from jitdiff.errors import ArgumentError, ArgumentTypeError, DtypeError
+from jitdiff.errors import ArgumentError, ArgumentTypeError
 from jitdiff.ir import ArrayType
+from jitdiff.ir.dtypes import SCALARS, is_supported
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Handle
+from jitdiff.ops.admission import admitted, refusal
 
 FLOAT = ArrayType(np.dtype(np.float64), (), weak=True)
 INT = ArrayType(np.dtype(np.int64), (), weak=True)
 
-_NAMES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64"
-_DTYPES = frozenset(map(np.dtype, _NAMES.split()))
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -103,8 +103,8 @@ def kind_of(x: Any, name: str = "", *, static: bool = False) -> Kind:
     (f64[3], f64[], i64[], 2, 'relu')
     """
     cls = type(x)
-    if cls is np.ndarray:
-        return _array_type(x, name)
+    if cls is np.ndarray and (found := _type_of_array(x.dtype, x.shape)) is not None:
+        return found
     if cls is float:
         return FLOAT
     if cls is Static:
@@ -115,24 +115,29 @@ def kind_of(x: Any, name: str = "", *, static: bool = False) -> Kind:
                 f"the argument {name or 'here'} is {x}, which does not fit 64 bits", where=describe(caller())
             )
         return INT
-    if isinstance(x, np.generic):
-        return Static(x.item()) if static and x.dtype.kind in "iub" else _array_type(x, name)
-    if isinstance(x, complex):
-        raise _unsupported_dtype("complex", name)
-    if isinstance(x, np.ma.MaskedArray):
-        raise ArgumentTypeError(
-            f"the argument {name or 'here'} is a masked array",
-            where=describe(caller()),
-            hint="pass its data and its mask as two arrays",
-        )
-    if isinstance(x, Handle):
-        return ArrayType(x.dtype, tuple(x.shape))  # type: ignore[attr-defined]
-    if hasattr(cls, "__array__"):
-        return _array_type(np.asarray(x), name)
+    if isinstance(x, np.character) or (static and isinstance(x, np.integer | np.bool_)):
+        return Static(x.item())
+    x = as_leaf(x, f"the argument {name or 'here'}")
+    if isinstance(x, np.generic | np.ndarray | Handle):
+        return ArrayType(x.dtype.newbyteorder("="), tuple(x.shape))  # type: ignore[union-attr]
     return Static(x, name)
 
 
-_SCALARS = frozenset({float, int, *(np.dtype(name).type for name in _NAMES.split())})
+def as_leaf(x: Any, what: str) -> Any:
+    """Return a leaf as it is computed with: anything array-like as an array, what is no array as it is.
+
+    Raises
+    ------
+    ArgumentTypeError, DtypeError
+        If it is an array that cannot be computed with; `what` names it.
+    """
+    if isinstance(x, Handle | str | bytes):
+        return x
+    if isinstance(x, np.generic | complex) or hasattr(type(x), "__array__"):
+        return admitted(x, what)
+    if (error := refusal(x, what)) is not None:
+        raise error
+    return x
 
 
 def is_native(x: Any) -> bool:
@@ -145,7 +150,7 @@ def is_native(x: Any) -> bool:
     """
     if type(x) is np.ndarray:
         return x.ndim > 0 and x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative
-    return type(x) in _SCALARS
+    return type(x) in SCALARS and type(x) is not bool
 
 
 def native(x: Any) -> Any:
@@ -162,27 +167,6 @@ def native(x: Any) -> Any:
     return x[()] if x.ndim == 0 else np.require(x, x.dtype.newbyteorder("="), ("C", "ALIGNED"))
 
 
-def _array_type(x: Any, name: str) -> ArrayType:
-    found = _type_of_array(x.dtype, x.shape)
-    if found is None:
-        raise _unsupported_dtype(str(x.dtype), name)
-    return found
-
-
 @lru_cache(maxsize=4096)
 def _type_of_array(dtype: np.dtype[Any], shape: tuple[int, ...]) -> ArrayType | None:
-    dtype = dtype.newbyteorder("=")
-    return ArrayType(dtype, shape) if dtype in _DTYPES else None
-
-
-def _unsupported_dtype(dtype: str, name: str) -> DtypeError:
-    hint = {
-        "object": "an object array often comes from rows of unequal length; make it a float array",
-        "complex": "pass the real and imaginary parts as two arrays",
-        "complex128": "pass the real and imaginary parts as two arrays",
-    }
-    return DtypeError(
-        f"the argument {name or 'here'} has dtype {dtype}; arrays of bool, int, float32 and float64 can be traced",
-        where=describe(caller()),
-        hint=hint.get(dtype, "convert it with .astype(float)"),
-    )
+    return ArrayType(dtype.newbyteorder("="), shape) if is_supported(dtype) else None

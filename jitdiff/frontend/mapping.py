@@ -10,6 +10,7 @@ import optree
 from optree import PyTreeSpec
 
 from jitdiff.errors import ArgumentError, ArgumentTypeError, AxisError, ShapeError, TracingError
+from jitdiff.frontend.leaves import as_leaf
 from jitdiff.frontend.trace import result_atom
 from jitdiff.frontend.trees import NAMESPACE, flatten, leaf_names, unflatten
 from jitdiff.ir import Block, Builder, Dim, Node, Shape, Value, outs_of, reads_of, type_of
@@ -116,6 +117,9 @@ class Slices:
         self.leaves, self.spec = flatten((args, kwargs))
         axes = in_axes.of_arguments(args, kwargs)
         names = _argument_names(self.spec)
+        self.leaves = [
+            x if a is None else as_leaf(x, f"vmap: {n}") for x, a, n in zip(self.leaves, axes, names, strict=True)
+        ]
         self.axes = [_in_range(x, a, n) for x, a, n in zip(self.leaves, axes, names, strict=True)]
         self.mapped = [k for k, a in enumerate(self.axes) if a is not None]
         self.size = _common_size([(names[k], np.shape(self.leaves[k])[self._axis(k)]) for k in self.mapped])

@@ -184,7 +184,7 @@ def result_atoms(result: Any, name: str, loc: Location | None) -> tuple[list[Ato
 
 def result_atom(leaf: Any, name: str, loc: Location | None) -> Atom:
     """Return one leaf of a result as an atom."""
-    if isinstance(leaf, Handle | np.ndarray | np.generic | bool | int | float):
+    if isinstance(leaf, Handle | np.ndarray | np.generic | bool | int | float | complex):
         return lift(leaf)
     raise TracingError(
         f"{name} returned a {type(leaf).__name__}, {leaf!r}; a compiled function returns arrays and numbers",

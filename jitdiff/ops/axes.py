@@ -6,18 +6,22 @@ import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
 from jitdiff.errors import ArgumentError, AxisError, ShapeError
 from jitdiff.ir import Dim, Shape, product, type_of
-from jitdiff.ops.table import Handle
+from jitdiff.ops.admission import admitted
 
 Axes = int | Sequence[int] | None
 
 
 def operand(x: Any) -> Any:
-    """Return `x` if it is a handle, an array or a scalar, and the array of it if it is a list or a tuple."""
-    return x if isinstance(x, Handle | np.ndarray | np.generic | int | float | Dim) else np.asarray(x)
+    """Return `x` if it is a handle, an array or a scalar, and the array of it if it is a list or a tuple.
+
+    Raises
+    ------
+    ArgumentTypeError, DtypeError
+        If it cannot be computed with.
+    """
+    return admitted(x, "an operand")
 
 
 def shape_of(x: Any) -> Shape:

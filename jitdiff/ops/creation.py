@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from jitdiff.ir import Dim, Shape, type_of
+from jitdiff.ir.dtypes import supported
 from jitdiff.ops.axes import as_shape, operand
 from jitdiff.ops.elementwise import add, astype, identity, zeros_like
 from jitdiff.ops.samples import array, sample
@@ -20,7 +21,7 @@ _SAMPLES = [sample(array(2, 3)), sample(array(2, 3), np.int64), sample(array(2, 
 def _filled(a: Any, value: Any, dtype: Any, shape: Any) -> Any:
     """Return an array of the shape of `a`, or of `shape`, with `value` everywhere."""
     sizes: Shape = type_of(a).shape if shape is None else as_shape(shape)
-    kind = type_of(a).dtype if dtype is None else np.dtype(dtype)
+    kind = type_of(a).dtype if dtype is None else supported(dtype, "the result")
     if isinstance(value, Handle | np.ndarray):
         return broadcast(astype(value, dtype=kind), sizes)
     if shape is not None and any(isinstance(n, Dim) for n in sizes):

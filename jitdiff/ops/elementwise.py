@@ -8,6 +8,7 @@ import numpy as np
 
 from jitdiff.errors import ArgumentTypeError
 from jitdiff.ir import ArrayType, broadcast_shapes
+from jitdiff.ir.dtypes import supported
 from jitdiff.ops.batching import elementwise
 from jitdiff.ops.emission import Element, Index, Read, Site, broadcast_index
 from jitdiff.ops.families import general, pointwise, promoted_dtype
@@ -77,8 +78,8 @@ def _astype_element(at: Index, read: Read, site: Site) -> str:
 
 astype = general(
     "astype",
-    lambda x, *, dtype, weak=False: np.asarray(x).astype(dtype)[()],
-    lambda t, *, dtype, weak=False: ArrayType(np.dtype(dtype), t.shape, weak),
+    lambda x, *, dtype, weak=False: np.asarray(x).astype(supported(dtype, "astype: the result"))[()],
+    lambda t, *, dtype, weak=False: ArrayType(supported(dtype, "astype: the result"), t.shape, weak),
     Element(_astype_element),
     lambda xs, y, g, *, dtype, weak=False: (g if np.dtype(dtype).kind == "f" else None,),
     batch=elementwise,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from jitdiff.ir import ArrayType, broadcast_shapes
+from jitdiff.ir.dtypes import is_supported, supported, unsupported_dtype
 from jitdiff.ops.batching import Batch, elementwise
 from jitdiff.ops.emission import Element, Emission, Index, Read, Site, broadcast_index
 from jitdiff.ops.samples import Domain, Sample, sample
@@ -142,7 +143,12 @@ def _ufunc_types(ufunc: np.ufunc) -> Callable[[tuple[ArrayType, ...]], tuple[np.
     def types_of(types: tuple[ArrayType, ...]) -> tuple[np.dtype[Any], ...]:
         # Comparisons of Python numbers with each other have object loops, for integers of any size.
         give_way = not all(t.weak for t in types)
-        return resolve(tuple(_python_kind(t) if t.weak and give_way else t.dtype for t in types))
+        found = resolve(tuple(_python_kind(t) if t.weak and give_way else t.dtype for t in types))
+        for dtype in found:
+            if not is_supported(dtype):
+                given = ", ".join(map(repr, types))
+                raise unsupported_dtype(dtype, f"{ufunc.__name__}: the result for {given}", "convert to float first")
+        return found
 
     return types_of
 
@@ -156,7 +162,12 @@ def _python_kind(type: ArrayType) -> Any:
 
 def promoted_dtype(*types: ArrayType) -> np.dtype[Any]:
     """Return the dtype that operands of these types are converted to, Python scalars giving way (NEP 50)."""
-    return np.result_type(*(_python_kind(t)(1) if t.weak else t.dtype for t in types))
+    try:
+        return np.result_type(*(_python_kind(t)(1) if t.weak else t.dtype for t in types))
+    except TypeError:
+        for t in types:
+            supported(t.dtype, "an operand")
+        raise
 
 
 def _promoted(types: tuple[ArrayType, ...]) -> tuple[np.dtype[Any], ...]:

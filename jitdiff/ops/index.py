@@ -66,6 +66,7 @@ def index_update(x: Any, key: Any, value: Any) -> Any:
     >>> index_update(np.zeros(4), slice(1, 3), 5.0)
     array([0., 5., 5., 0.])
     """
+    value = operand(value)
     if _is_traced_mask(key, x, value):
         return where(key, astype(value, dtype=type_of(x).dtype), x)
     k = _understood(x, key)
@@ -81,6 +82,7 @@ def index_add(x: Any, key: Any, value: Any) -> Any:
     >>> index_add(np.zeros(3), [0, 2, 2], 1.0)
     array([1., 0., 2.])
     """
+    value = operand(value)
     if _is_traced_mask(key, x, value):
         return where(key, add(x, astype(value, dtype=type_of(x).dtype)), x)
     k = _understood(x, key)
@@ -106,7 +108,6 @@ def _moved(y: Any, key: Key, source: int, destination: int) -> Any:
 
 def _laid_out(value: Any, key: Key) -> Any:
     """Return `value`, broadcast to the shape that `key` selects, in the axes of its selection."""
-    value = operand(value)
     sizes = shape_of(value)
     if sizes == ():
         return value

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
+import optree
 
 from jitdiff.errors import (
     ArgumentError,
@@ -18,6 +19,7 @@ from jitdiff.errors import (
 )
 from jitdiff.ir import ArrayType, Dim, Shape, broadcast_shapes, type_of
 from jitdiff.ir.location import caller, describe
+from jitdiff.ops.admission import admitted, refusal
 from jitdiff.ops.alias import owned
 from jitdiff.ops.table import FUNCTIONS, UFUNCS, Handle, unsupported
 
@@ -39,10 +41,10 @@ def _operators(ufunc: np.ufunc) -> tuple[Method, Method]:
     """Return the methods for ``self op other`` and ``other op self``."""
 
     def forward(self: Any, other: Any) -> Any:
-        return UFUNCS[ufunc](self, as_operand(other)) if _is_operand(other) else NotImplemented
+        return UFUNCS[ufunc](self, as_operand(other)) if _is_operand(other, ufunc) else NotImplemented
 
     def backward(self: Any, other: Any) -> Any:
-        return UFUNCS[ufunc](as_operand(other), self) if _is_operand(other) else NotImplemented
+        return UFUNCS[ufunc](as_operand(other), self) if _is_operand(other, ufunc) else NotImplemented
 
     return forward, backward
 
@@ -51,7 +53,7 @@ def _in_place(ufunc: np.ufunc) -> Method:
     """Return the method for ``self op= other``: scalars are bound to a new one, arrays are changed."""
 
     def method(self: Any, other: Any) -> Any:
-        if not _is_operand(other):
+        if not _is_operand(other, ufunc):
             return NotImplemented
         new = UFUNCS[ufunc](self, as_operand(other))
         return stored(ufunc, new, self) if self.shape else new
@@ -105,6 +107,9 @@ class ArrayMethods(Handle):
     """Operators and methods of arrays, for every kind of handle."""
 
     __slots__ = ()
+
+    __pandas_priority__ = 10_000
+    """Has pandas leave operators to handles, which refuse its objects: it would take their plain numbers."""
 
     @property
     def type(self) -> ArrayType:
@@ -339,8 +344,22 @@ _VIEWS = frozenset(
 
 def called(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Return what a NumPy function gives on handles, as views of its arguments only where NumPy gives views."""
-    result = implementation(function)(*args, **kwargs)
+    for x in args:
+        if type(x) not in _PLAIN and (error := refusal(x, f"{function.__name__}: an argument")) is not None:
+            raise error
+    try:
+        result = implementation(function)(*args, **kwargs)
+    except (TypeError, ValueError):
+        # What cannot be computed with may fail before it is an operand.
+        for x in optree.tree_leaves((args, kwargs)):  # type: ignore[arg-type]
+            if isinstance(x, np.ndarray | np.generic | complex) and not isinstance(x, np.character):
+                admitted(x, f"{function.__name__}: an argument")
+        raise
     return result if function in _VIEWS else owned(result, args)
+
+
+_PLAIN = frozenset({np.ndarray, int, float, bool, tuple, list, str, type(None)})
+"""Types of arguments that mean their numbers; a look at them is quicker than at what others mean."""
 
 
 def implementation(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -390,8 +409,12 @@ def as_operand(x: Any) -> Any:
     return implementation(np.stack)(rows) if any(isinstance(row, Handle) for row in rows) else np.asarray(x)
 
 
-def _is_operand(x: Any) -> bool:
-    return isinstance(x, Handle | np.ndarray | np.generic | int | float | Dim | list | tuple)
+def _is_operand(x: Any, ufunc: np.ufunc) -> bool:
+    if isinstance(x, Handle | np.ndarray | np.generic | int | float | complex | Dim | list | tuple):
+        return True
+    if (error := refusal(x, f"{ufunc.__name__}: an operand")) is not None:
+        raise error
+    return False
 
 
 def _is_default(name: str, value: Any) -> bool:

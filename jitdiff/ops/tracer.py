@@ -9,10 +9,12 @@ from typing import Any, ClassVar, NoReturn
 import numpy as np
 import optree
 
-from jitdiff.errors import ArgumentTypeError, TracingError
+from jitdiff.errors import TracingError
 from jitdiff.ir import ArrayType, Atom, Const, Dim, Value
 from jitdiff.ir.builder import Builder, current_builder
+from jitdiff.ir.dtypes import SCALARS
 from jitdiff.ir.location import caller, describe
+from jitdiff.ops.admission import admitted
 from jitdiff.ops.alias import Unclear, View, view_of
 from jitdiff.ops.methods import ArrayMethods
 from jitdiff.ops.table import FUNCTIONS, OPS, Handle, Op
@@ -87,7 +89,7 @@ class Tracer(ArrayMethods):
             with np.errstate(all="ignore"):
                 y = op.evaluate(*known, **attrs)
             return tuple(map(holding, y)) if op.multiple else view_of(op, xs, attrs, holding(y))
-        outs = append(op, [lift(x) for x in xs], attrs)
+        outs = append(op, [lift(x, op.name) for x in xs], attrs)
         return tuple(map(Tracer, outs)) if op.multiple else view_of(op, xs, attrs, Tracer(outs[0]))
 
     def rebind(self, new: Any) -> None:
@@ -261,6 +263,7 @@ def numbers_of(xs: Sequence[Any], attrs: Mapping[str, Any] = MappingProxyType({}
 
 def _atom_of(numbers: np.ndarray[Any, Any]) -> Atom:
     """Return the atom for known numbers: a constant spread out where all are equal, otherwise a captured array."""
+    numbers = admitted(numbers, "a value")
     first = numbers.flat[0] if numbers.size else numbers.dtype.type(0)
     if np.array_equal(numbers, np.broadcast_to(first, numbers.shape), equal_nan=numbers.dtype.kind == "f"):
         return append(OPS["broadcast_to"], [Const.of(first)], {"shape": numbers.shape})[0]
@@ -285,25 +288,26 @@ def builder_now() -> Builder:
     return builder
 
 
-def lift(x: Any) -> Atom:
-    """Return the atom for an operand: a tracer's own, a constant for a scalar, a parameter for a captured array."""
+def lift(x: Any, of: str = "") -> Atom:
+    """Return the atom for an operand: a tracer's own, a constant for a scalar, a parameter for a captured array.
+
+    Raises
+    ------
+    ArgumentTypeError, DtypeError
+        If it is nothing that can be computed with; `of` names the operation it is an operand of.
+    """
     if isinstance(x, Tracer):
         return x.atom
     if isinstance(x, Value | Const):
         return x
-    if isinstance(x, bool | int | float | np.generic | Dim):
+    if type(x) in SCALARS or isinstance(x, Dim):
         return Const.of(x)
     if isinstance(x, Handle):
         # A Tensor or Variable from outside: each run reads it anew.
         return builder_now().capture(x)  # type: ignore[arg-type]
-    array = np.asarray(x)
-    if array.dtype.kind not in "biuf":
-        raise ArgumentTypeError(
-            f"cannot trace a {type(x).__name__} of dtype {array.dtype}",
-            where=describe(caller()),
-            hint="arrays of bool, int and float dtypes can be traced",
-        )
-    return builder_now().capture(array)
+    if isinstance(x, int | float) and not isinstance(x, np.generic):
+        return Const.of(float(x) if isinstance(x, float) else int(x))
+    return builder_now().capture(np.asarray(admitted(x, f"{of}: an operand" if of else "a value")))
 
 
 def append(op: Op, args: Sequence[Atom], attrs: dict[str, Any]) -> tuple[Value, ...]:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jitdiff import ad
-from jitdiff.errors import UnsupportedError
+from jitdiff.errors import DtypeError, UnsupportedError
 from jitdiff.ir import ArrayType, Builder, Value, type_of, verify
 from jitdiff.ir.builder import building
 from jitdiff.ops import Tracer, lift
@@ -47,8 +47,8 @@ def test_types_of_integers_are_those_of_numpy(case, dtype):
         return  # there is no half precision in emitted code
     try:
         got = typed(case, leaves)
-    except UnsupportedError:
-        return
+    except (UnsupportedError, DtypeError):
+        return  # half precision on the way, as of the logarithm of a bool
     for w, g in zip(want, got, strict=True):
         if isinstance(w, np.ndarray | np.generic):
             assert (g.shape, g.dtype) == (w.shape, w.dtype)
