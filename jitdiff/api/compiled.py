@@ -132,13 +132,13 @@ class Compiled(Generic[P, R]):
 
     def _on_tape(self, found: Specialisation, leaves: Sequence[Any]) -> Any:
         if found.operation is None:
-            block = found.traced.block
-            params = [p.type for p in block.params[: len(found.traced_leaves)]]
-            params += [type_of(x) for x in found.handles]
-            found.operation = operation(
-                self.__name__, found.types, params, found.flat, inlined(block), functools.partial(_compiled_like, self)
-            )
-        outs = found.operation(*(leaves[k] for k in found.traced_leaves), *found.handles)
+            block, count = found.traced.block, len(found.traced_leaves)
+            params = [p.type for p in block.params[:count]] + [type_of(x) for x in block.captured]
+            moving = [k for k in range(len(params)) if k < count or isinstance(block.captured[k - count], Handle)]
+            like = functools.partial(_compiled_like, self)
+            found.operation = operation(self.__name__, found.types, params, moving, found.flat, inlined(block), like)
+        # What it reads from around it is operands too: the tape connects Tensors, and keeps arrays as they are now.
+        outs = found.operation(*(leaves[k] for k in found.traced_leaves), *found.traced.block.captured)
         return unflatten(found.traced.out_spec, outs if found.operation.multiple else [outs])
 
     def _targets(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -190,11 +190,6 @@ class Compiled(Generic[P, R]):
     def specialisation(self, *args: Any, **kwargs: Any) -> Specialisation:
         """Return the program for these arguments, traced if it was not before."""
         return self._program.find(*self._program.arrange(self._bound + args, kwargs))
-
-    def interpreted(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the result as NumPy computes it from the program, which takes longer and compiles nothing."""
-        leaves, layout = self._program.arrange(self._bound + args, kwargs)
-        return self._program.find(leaves, layout).interpret(leaves)
 
     @property
     def specialisations(self) -> tuple[Specialisation, ...]:

@@ -35,6 +35,7 @@ class Pullback:
     def __init__(self, block: Block, arguments: int, among: Sequence[int], cache: bool) -> None:
         self.types = tuple(r.type for r in block.results)
         self.wrt = tuple(k for k in among if block.params[k].type.is_float)
+        self.arguments = arguments
         self.cache = cache
         block = replace(block, nodes=passes.before_adjoint(block.nodes))
         program = passes.optimise(ad.joint(block, self.wrt))
@@ -67,9 +68,14 @@ class Pullback:
         forward, adjoint = self._kernels
         saved = _each(forward.call(*operands), [r.type for r in self.split.forward.results])
         results, residuals = saved[: len(self.types)], saved[len(self.types) :]
-        read = [operands[k] for k in self.split.reads]
+        # Arrays read from around the function may change before the pullback is called. Arguments must not.
+        read = [operands[k] if k < self.arguments else _kept(operands[k]) for k in self.split.reads]
         kinds = [r.type for r in self.split.adjoint.results]
         return results, lambda cotangents: _each(adjoint.call(*read, *residuals, *cotangents), kinds)
+
+
+def _kept(x: Any) -> Any:
+    return x.copy() if isinstance(x, np.ndarray) else x
 
 
 def _each(returned: Any, types: Sequence[ArrayType]) -> list[Any]:

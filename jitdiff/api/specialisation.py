@@ -17,10 +17,9 @@ from jitdiff.api.memory import Memory, memory_of
 from jitdiff.api.pullback import Pullback, exactly
 from jitdiff.config import settings
 from jitdiff.frontend import Kind, Traced, flatten, native, unflatten
-from jitdiff.ir import Apply, ArrayType, Block, Dim, Emitted, If, blocks_of, show
+from jitdiff.ir import ArrayType, Block, Dim, Emitted, show
 from jitdiff.native.signals import NotMine, WorkspaceTooSmall
 from jitdiff.ops import Handle, Op
-from jitdiff.ops.replay import evaluate
 from jitdiff.ops.sizes import size_conditions
 
 if TYPE_CHECKING:
@@ -148,16 +147,16 @@ class Specialisation:
 
     @cached_property
     def handles(self) -> tuple[Handle, ...]:
-        """The Tensors and Variables read from around the function; under a tape they are operands too."""
+        """The Tensors and Variables read from around the function."""
         return tuple(x for x in self.traced.block.captured if isinstance(x, Handle))
 
     def captured(self, held: Sequence[Any] = ()) -> list[Any]:
-        """Return what the arrays read from around the function hold now, or `held` in place of `handles`."""
-        values = dict(zip(map(id, self.handles), held, strict=True)) if held else {}
+        """Return what the arrays read from around the function hold now, or `held` in place of those traced."""
+        values = dict(zip(map(id, self.traced.block.captured), held, strict=True)) if held else {}
         return [_numbers(values.get(id(x), x)) for x in self.block.captured]
 
     def flat(self, operands: Sequence[Any]) -> tuple[Any, ...]:
-        """Return the flat results, as NumPy arrays and scalars, on the traced leaves and what `handles` hold."""
+        """Return the flat results, as NumPy arrays and scalars, on the traced leaves and what is captured."""
         count = len(self.traced_leaves)
         result = self._run(operands[:count], operands[count:])
         results = result if len(self.types) > 1 else (result,)
@@ -168,20 +167,6 @@ class Specialisation:
         if self.block.captured:
             arguments += self.captured(held)
         return self.kernel.call(*arguments)
-
-    @property
-    def has_loops(self) -> bool:
-        """Whether the program has loops, which take long without native code."""
-        return _has_loops(self.block)
-
-    def interpret(self, leaves: Sequence[Any]) -> Any:
-        """Return the result on all leaves of a call, computed from the program by NumPy."""
-        arguments = [native(leaves[k]) for k in self.traced_leaves]
-        results = evaluate(self.block, [*arguments, *self.captured()])
-        return unflatten(
-            self.traced.out_spec,
-            [t.dtype.type(r) if not t.shape else r for r, t in zip(results, self.types, strict=True)],
-        )
 
     def call(self, leaves: Sequence[Any]) -> Any:
         """Return the result on all leaves of a call, as the function nests it."""
@@ -264,10 +249,6 @@ class Specialisation:
     def summary(self) -> str:
         """Return a line on what it is and why it was made."""
         return f"{self.header()}: {self.reason}; {self.state()}"
-
-
-def _has_loops(block: Block) -> bool:
-    return any(not isinstance(n, Apply | If) or any(map(_has_loops, blocks_of(n))) for n in block.nodes)
 
 
 def _numbers(x: Any) -> Any:

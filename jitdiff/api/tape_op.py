@@ -11,7 +11,7 @@ from jitdiff import ad
 from jitdiff.api import worlds
 from jitdiff.frontend import AxisTree, vmap_call
 from jitdiff.ir import ArrayType
-from jitdiff.ops import Handle, Op
+from jitdiff.ops import Op
 from jitdiff.ops.batched import Batched
 
 
@@ -19,6 +19,7 @@ def operation(
     name: str,
     types: Sequence[ArrayType],
     params: Sequence[ArrayType],
+    moving: Sequence[int],
     evaluate: Callable[..., tuple[Any, ...]],
     inline: Callable[..., Sequence[Any]],
     compiled: Callable[[Callable[..., Any]], Callable[..., Any]],
@@ -31,6 +32,8 @@ def operation(
         Name of the function.
     types, params : sequence of ArrayType
         Types of the results and of the operands.
+    moving : sequence of int
+        Which operands can have a derivative; the others are arrays.
     evaluate : callable
         Native code: the tuple of results.
     inline : callable
@@ -38,7 +41,7 @@ def operation(
     compiled : callable
         Compiles a function.
     """
-    moving = [k for k, t in enumerate(params) if t.is_float]
+    moving = [k for k in moving if params[k].is_float]
     floats = [k for k, t in enumerate(types) if t.is_float]
 
     def pulled(xs: tuple[Any, ...], gs: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -89,14 +92,5 @@ def operation(
 
 
 def inlined(block: Any) -> Callable[..., list[Any]]:
-    """Return a function of the operands that runs the program, with what its captured arrays hold then.
-
-    The operands are the parameters, then values for the Tensors and Variables among the captured arrays.
-    """
-    count = len(block.params) - len(block.captured)
-
-    def run(*xs: Any) -> list[Any]:
-        held = iter(xs[count:])
-        return ad.replay(block, [*xs[:count], *(next(held) if isinstance(x, Handle) else x for x in block.captured)])
-
-    return run
+    """Return a function of the operands that runs the program: its parameters, then values for what it captured."""
+    return lambda *xs: ad.replay(block, xs)

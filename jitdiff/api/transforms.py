@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from jitdiff.api import worlds
 from jitdiff.api.calls import Argnums, Call
 from jitdiff.api.derived import derived, derived_of
@@ -130,14 +132,14 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     >>> pullback(2.0)
     (np.float64(2.0),)
     """
-    if (compiled := derived(f, _pulled, has_aux=has_aux)) is not None:
+    compiled = derived(f, _pulled, has_aux=has_aux)
+    if compiled is not None and not has_aux and current_builder() is None:
         function: Any = f
-        if not has_aux and current_builder() is None and (split := function.value_and_pullback(primals)) is not None:
+        # The caller may change his arrays before the pullback is called.
+        then = tree_map(lambda x: x.copy() if isinstance(x, np.ndarray) else x, primals)
+        if (split := function.value_and_pullback(then)) is not None:
             y, pull = split
-            return y, lambda cotangent: pull(cotangent) or compiled(primals, cotangent)
-        value = f(*primals)
-        y, *aux = value if has_aux else (value,)
-        return y, lambda cotangent: compiled(primals, cotangent), *aux
+            return y, lambda cotangent: pull(cotangent) or compiled(then, cotangent)
     call = Call("vjp", f, primals, {}, tuple(range(len(primals))), has_aux)
     outs, pullback = _recorded(call)
 

@@ -66,7 +66,7 @@ def wanted(recorder: Recorder, steps: Sequence[Step], sources: Sequence[Any]) ->
     known = recorder.known
     if recorder.leaves <= set(sources):
         return known.__contains__
-    between = known.intersection(sources)
+    between = {x for x in sources if x in known}
     for step in steps:
         for x in step.args:
             if x in between:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
+
+import numpy as np
 
 from jitdiff.eager.backward import backward
 from jitdiff.eager.calls import Call, Result
 from jitdiff.eager.convert import convert
 from jitdiff.eager.linked import is_followed, link
-from jitdiff.eager.recorder import Recorder, Step, active, recording, started
-from jitdiff.eager.tensor import fresh
+from jitdiff.eager.moments import Moment
+from jitdiff.eager.recorder import Changes, KnownToAny, Step, active, is_recording, recording, started
 from jitdiff.eager.variable import in_order
+from jitdiff.errors import TapeError
 from jitdiff.ir.builder import current_builder
+from jitdiff.ir.location import caller, describe
 from jitdiff.ops.segments import once
 from jitdiff.ops.user import in_traces
 
@@ -60,36 +65,92 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
     def call_f(*args: Any, **kwargs: Any) -> Any:
         if current_builder() is not None:
             return _traced(lambda: f(*args, **kwargs))
-        call = Call(args)
-        watcher = _Reads()
-        with recording([watcher]):
-            y = f(*call.with_operands(call.handles), **kwargs)
-        variables = in_order(watcher.variables)
-        for v in variables:
-            v.read()
-        apart = {*watcher.variables, *call.handles}
-        around = [*variables, *(x for x in watcher.read if x not in apart)]
-        operands = [*call.handles, *around]
-        if not is_followed(operands):
-            return y
-        result = Result(y)
-
-        def pull(gs: list[Any]) -> list[Any]:
-            again = Recorder(takes_variables=True)
-            inputs = list(map(fresh, call.handles))
-            for x in (*inputs, *around):
-                again.watch(x)
-            outer = list(active())
-            with started(again):
-                outs = [convert(out) for out in Result(f(*call.with_operands(inputs), **kwargs)).leaves]
-            return list(backward(again, outs, gs, [*inputs, *around], outer))
-
-        return result.nested(link(getattr(f, "__name__", "recompute"), operands, result.leaves, pull))
+        if not is_recording():
+            return f(*args, **kwargs)
+        moment, first = Moment(), _First(f, Call((args, kwargs)))
+        if not is_followed(first.operands):
+            return first.result.nested(first.result.leaves)
+        outs = link(first.name, first.operands, first.outs, first.pull, moment)
+        count = len(first.result.leaves)
+        for x, new in zip(first.changed.values(), outs[count:], strict=True):
+            x._cell.change(new)
+        return first.result.nested(outs[:count])
 
     return call_f
 
 
-class _Reads(Recorder):
+class _First:
+    """The first run of a function: what it read and gave, and how to run it again for the gradient.
+
+    Attributes
+    ----------
+    result : Result
+        What it returned.
+    operands : list
+        What tapes around know of what it read: arguments and what is around the function.
+    changed : dict of Tensor
+        What it changed in place and lives on, which is a result too, by its number among all that it changed.
+    outs : list of Tensor
+        What it returned, and what it changed.
+    """
+
+    def __init__(self, f: Callable[..., Any], call: Call) -> None:
+        self._f = f
+        self.name: str = getattr(f, "__name__", "recompute")
+        # The caller may change his arrays before the function runs again.
+        self._call = call.kept()
+        watcher = _Reads()
+        with recording([watcher]):
+            self.result = Result(_run(f, call))
+        variables = in_order(watcher.variables)
+        for v in variables:
+            v.read()
+        self.operands = list(dict.fromkeys((*call.handles, *variables, *watcher.read)))
+        self.changed = watcher.changes()
+        self.outs = [*map(convert, self.result.leaves), *(x.read() for x in self.changed.values())]
+        self._values = [x._value for x in self.outs]
+
+    def pull(self, gs: list[Any]) -> list[Any]:
+        """Run the function again, and pull cotangents of `outs` back to `operands`."""
+        again = Changes()
+        for x in self.operands:
+            again.watch(x)
+        outer = list(active())
+        with ExitStack() as undoing, started(again):
+            for x in self.changed.values():
+                undoing.enter_context(x._cell.undone())
+            outs: list[Any] = [convert(out) for out in Result(_run(self._f, self._call.kept())).leaves]
+            # An array that came to be in the function is another one in this run, and has the same number.
+            changed = again.changes()
+            outs += [changed[k].read() if k in changed else None for k in self.changed]
+        pairs = [(out, g) for out, g in zip(outs, gs, strict=True) if out is not None]
+        for out, value in zip(outs, self._values, strict=True):
+            if out is not None:
+                _check_is_same(self.name, out._value, value)
+        return backward(again, [out for out, _ in pairs], [g for _, g in pairs], self.operands, outer)
+
+
+def _run(f: Callable[..., Any], call: Call) -> Any:
+    args, kwargs = call.arguments()
+    return f(*args, **kwargs)
+
+
+def _check_is_same(name: str, found: Any, first: Any) -> None:
+    """Raise unless a result is what it was in the first run, but for rounding."""
+    if found.shape == first.shape:
+        near = float(np.sqrt(np.finfo(first.dtype).eps)) if first.dtype.kind == "f" else 0.0
+        size = np.max(np.abs(first), initial=0.0, where=np.isfinite(first))
+        if np.allclose(found, first, rtol=near, atol=near * size, equal_nan=True):
+            return
+    raise TapeError(
+        f"{name}: the gradient computes it anew, and finds something else than at first: it draws random numbers, or "
+        "reads an array that was changed since",
+        where=describe(caller()),
+        hint="pass what it reads as arguments, random numbers too",
+    )
+
+
+class _Reads(Changes):
     """Takes note of the values that the recorders around know and that are read, and keeps nothing else.
 
     Attributes
@@ -102,9 +163,9 @@ class _Reads(Recorder):
     pushes = True
 
     def __init__(self) -> None:
-        super().__init__(takes_variables=True)
+        super().__init__()
         self.read: dict[Any, None] = {}
-        self.known = set().union(*(r.known for r in active()))
+        self.known = KnownToAny(active())
 
     def record(self, step: Step, outs: Sequence[Any]) -> None:
         """Note which operands are known."""

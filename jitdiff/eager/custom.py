@@ -9,7 +9,7 @@ from typing import Any
 
 from jitdiff.eager.calls import Call, Result
 from jitdiff.eager.linked import block_of, is_followed, link, link_traced
-from jitdiff.eager.recorder import Recorder, started
+from jitdiff.eager.recorder import Changes, Recorder, started
 from jitdiff.eager.variable import Variable, in_order
 from jitdiff.errors import ArgumentError, ArgumentTypeError
 from jitdiff.ir.location import caller, describe
@@ -49,9 +49,10 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
         call = Call(args)
         if call.traced:
             return traced(call, kwargs)
-        watcher = Recorder(takes_variables=True)
+        watcher = Changes()
         with started(watcher):
-            y, grad = result_and_rule(call.with_operands(call.handles), kwargs)
+            y, grad = result_and_rule(call.kept().arguments(), kwargs)
+        call.check_unchanged(name, watcher)
         variables = in_order(watcher.variables)
         check_takes(grad, variables)
         result = Result(y)

@@ -61,13 +61,13 @@ def pushforward(step: Step, tangents: Sequence[Any], outer: Sequence[Recorder]) 
 
     The op's rule is linear in the cotangent: it is run on one, recorded, and walked back.
     """
-    xs, y = (read_tensors if outer else read_arrays)(step)
     inner = Recorder()
     gs = [tensor_of(np.ones(out.shape, out.dtype)) if out.dtype.kind == "f" else None for out in step.outs]
     for g in gs:
         if g is not None:
             inner.watch(g)
     with recording([*outer, inner]), np.errstate(all="ignore"):
+        xs, y = (read_tensors if outer else read_arrays)(step)
         pulled = step.op.pullback(xs, y, tuple(gs) if step.op.multiple else gs[0], step.attrs)
         pairs = [
             (fit(ct, arg.type), tangent)

@@ -11,7 +11,7 @@ from jitdiff.ir import ArrayType, type_of
 from jitdiff.ops import OPS, Op
 from jitdiff.ops.key import Key, understand
 from jitdiff.ops.shape import reshaped
-from jitdiff.ops.slices import place
+from jitdiff.ops.slices import as_slice, place
 
 _ENDS = frozenset({int, type(None)})
 _POSITIONS = frozenset({int, np.int64, type(None), type(Ellipsis)})
@@ -32,6 +32,39 @@ def is_basic(key: Any) -> bool:
         elif type(part) not in _POSITIONS:
             return False
     return True
+
+
+def composed(first: Any, second: Any, shape: tuple[int, ...]) -> tuple[int | slice, ...] | None:
+    """Return the index that takes of an array what `second` takes of ``array[first]``, both basic.
+
+    None if `first` puts in axes, or `second` does.
+
+    Examples
+    --------
+    >>> composed((slice(2, None), 0), slice(None, None, -2), (9, 3))
+    (slice(8, 1, -2), 0)
+    """
+    outer = _by_axis(first, len(shape))
+    if outer is None:
+        return None
+    ranges = [range(n)[part] for part, n in zip(outer, shape, strict=True)]
+    kept = [k for k, part in enumerate(ranges) if isinstance(part, range)]
+    inner = _by_axis(second, len(kept))
+    if inner is None:
+        return None
+    for k, part in zip(kept, inner, strict=True):
+        ranges[k] = ranges[k][part]
+    return tuple(as_slice((r.start, r.step, len(r))) if isinstance(r, range) else r for r in ranges)
+
+
+def _by_axis(key: Any, ndim: int) -> list[Any] | None:
+    """Return the part of a basic index for each axis, None if it puts in axes."""
+    parts = list(key) if type(key) is tuple else [key]
+    if any(part is None for part in parts):
+        return None
+    place = next((k for k, part in enumerate(parts) if part is Ellipsis), len(parts))
+    rest = parts[place + 1 :]
+    return [*parts[:place], *[slice(None)] * (ndim - place - len(rest)), *rest]
 
 
 def _taken(key: Any, t: ArrayType) -> tuple[Key, tuple[Any, ...]]:

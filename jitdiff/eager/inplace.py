@@ -2,21 +2,26 @@
 
 The numbers of a Tensor never change, since recorded steps need them. A Tensor that is changed becomes a `Changed`: the
 object that the user holds reads, from then on, another Tensor, which the operation that changed it gave. To recorders
-the object itself goes on to mean the value that it had first.
+the object itself goes on to mean the value that it had first. A view reads its elements anew when it is read after a
+change of the array it is a view of, and what nobody reads costs nothing.
 """
 
 from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from jitdiff.eager.handle import EagerHandle
-from jitdiff.eager.recorder import Step, active
+from jitdiff.eager.indexing import composed, is_basic, item
+from jitdiff.eager.moments import History, is_restored
+from jitdiff.eager.recorder import Recorder, Step, active, recording
 from jitdiff.eager.tensor import Tensor, tensor_of
 from jitdiff.errors import TapeError, TracingError
+from jitdiff.ir import ArrayType
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Op
@@ -27,9 +32,20 @@ HELD = object()
 
 
 class View(NamedTuple):
-    """How a Tensor reads its elements from another, its base."""
+    """How a Tensor reads its elements from another.
+
+    Attributes
+    ----------
+    base : Tensor or Variable
+        What it was read from, which may be a view itself.
+    root : Tensor or Variable
+        The array at the end of a chain of views.
+    op, rest, attrs : Op, tuple, mapping
+        The operation that reads it; `rest` are its operands after the base.
+    """
 
     base: Any
+    root: Any
     op: Op
     rest: tuple[Any, ...]
     attrs: Mapping[str, Any]
@@ -37,7 +53,8 @@ class View(NamedTuple):
     def elements(self) -> Tensor:
         """Return what the view sees now."""
         base = self.base.read()
-        found: Tensor = self.op(base, *self.rest, **self.attrs)
+        with self.root._cell.recorded():
+            found: Tensor = self.op(base, *self.rest, **self.attrs)
         # A Tensor that an object reads is nobody's view.
         found._view, base._views = None, None
         return found
@@ -48,20 +65,113 @@ class View(NamedTuple):
         return self.op.write_back((self.base.read(), *self.rest), part, **self.attrs)  # type: ignore[no-any-return]
 
 
+class Cell(History):
+    """What a Tensor holds that was changed in place.
+
+    Attributes
+    ----------
+    first : Tensor
+        What it held before, which the object itself means to recorders.
+    recorders : list
+        Weak references to the recorders that were active when it was last changed.
+    """
+
+    __slots__ = ("first", "recorders")
+
+    def __init__(self, x: Tensor, time: int = 0) -> None:
+        self.first = tensor_of(x._value)
+        self.recorders: list[weakref.ref[Recorder]] = []
+        super().__init__(self.first, time)
+
+    def change(self, new: Tensor) -> None:
+        """Let it hold a new value."""
+        self.put(new)
+        self.recorders = [weakref.ref(r) for r in active()]
+
+    @contextmanager
+    def recorded(self) -> Iterator[None]:
+        """Return a context in which those record that did when it was changed: as if its views were read then."""
+        then = [r for ref in self.recorders if (r := ref()) is not None]
+        if is_restored() or then == active():
+            yield
+        else:
+            with recording(then):
+                yield
+
+    def tensor(self) -> Tensor:
+        """Return what is to be read now."""
+        return self.now()  # type: ignore[no-any-return]
+
+
+class ViewCell(Cell):
+    """What a view holds whose root was changed: what it last read there, at the times of the root.
+
+    Parameters
+    ----------
+    x : Tensor
+        The view.
+    time : int
+        Since when the root held what the view was first read from.
+    """
+
+    __slots__ = ("view",)
+
+    def __init__(self, x: Tensor, time: int) -> None:
+        super().__init__(x, time)
+        self.view: View = x._view
+
+    def tensor(self) -> Tensor:
+        """Return what is to be read now: of the root if that has changed."""
+        root: Cell = self.view.root._cell
+        time = root.shown() if is_restored() else root.time
+        found: Tensor | None = self.at(time)
+        if found is None:
+            found = self.view.elements()
+            if time == root.time:
+                self.put(found, time)
+        return found
+
+
 class Changed(Tensor):
-    """A Tensor that was changed in place: it reads what it has become."""
+    """A Tensor that was changed in place, or is a view of one: it reads what it has become."""
 
     __slots__ = ()
 
     @property
     def _value(self) -> Any:
-        return self._now._value
+        return self.read()._value
 
     def read(self) -> Tensor:
         """Return the Tensor that it has become."""
-        return self._now
+        found: Tensor = self._cell.tensor()
+        return first(self) if found is self._cell.first else found
 
     key = read
+
+    @property
+    def type(self) -> ArrayType:
+        """IR type."""
+        return self._cell.first.type  # type: ignore[no-any-return]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes, as in NumPy."""
+        return self._cell.first.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """NumPy dtype."""
+        return self._cell.first.dtype  # type: ignore[no-any-return]
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self._cell.first.size  # type: ignore[no-any-return]
 
     # Those of `Tensor` compute with the object itself.
     __array_ufunc__ = EagerHandle.__array_ufunc__
@@ -81,21 +191,29 @@ def note_view(view: Tensor, op: Op, xs: Sequence[Any], attrs: Mapping[str, Any])
     value = view._value
     if not value.shape or (owner := value.base) is None or any(getattr(x, "shape", ()) for x in rest):
         return
+    if not isinstance(base, EagerHandle):
+        return
     shared = base._value
     if not (owner is shared or owner is shared.base or np.may_share_memory(value, shared)):
         return
-    view._view = View(base, op, tuple(rest), attrs)
-    if not isinstance(base, Tensor):
+    root = root_of(base)
+    if op is item:
+        base, key = _merged(base, attrs["key"])
+        attrs = {"key": key}
+    view._view = View(base, root, op, tuple(rest), attrs)
+    if not isinstance(root, Tensor):
         return
-    views = _slot(_views_slot, base)
+    views = _slot(_views_slot, root)
     if views is None:
-        views = base._views = []
+        views = root._views = []
     views.append(weakref.ref(view))
     count = len(views)
     if count > 16 and not count & (count - 1):
         views[:] = [ref for ref in views if ref() is not None]
 
 
+_cell_slot = Tensor.__dict__["_cell"].__get__
+_held_slot = Tensor.__dict__["_held"].__get__
 _view_slot = Tensor.__dict__["_view"].__get__
 _views_slot = Tensor.__dict__["_views"].__get__
 
@@ -106,6 +224,12 @@ def _slot(get: Callable[[Tensor], Any], x: Tensor) -> Any:
         return get(x)
     except AttributeError:
         return None
+
+
+def root_of(x: Any) -> Any:
+    """Return the array that `x` is a view of, `x` itself if it is none."""
+    view = _slot(_view_slot, x) if isinstance(x, Tensor) else None
+    return x if view is None or view is HELD else view.root
 
 
 def change(x: Tensor, new: Any) -> None:
@@ -126,49 +250,68 @@ def change(x: Tensor, new: Any) -> None:
         )
     if view is not None:
         view.base.rebind(view.written(new))
+        x._cell.put(new, view.root._cell.time)
         return
-    for part in _with_views(x):
-        _refuse_if_watched(part)
-    _set(x, new)
-    _refresh(x)
+    _refuse_if_watched(x)
+    cell = _slot(_cell_slot, x) or _turned(x, Cell(x))
+    before = cell.time
+    cell.change(new)
+    views, x._views = _slot(_views_slot, x), None
+    for ref in views or ():
+        if (found := ref()) is not None:
+            _turned(found, ViewCell(found, before))
+    for recorder in active():
+        recorder.changed(x)
 
 
-def _views(x: Tensor) -> list[Tensor]:
-    found = (ref() for ref in _slot(_views_slot, x) or ())
-    return [view for view in found if view is not None]
+def _merged(base: Any, key: Any) -> tuple[Any, Any]:
+    """Return an array and a basic index that takes of it what `key` takes of `base`, without going through a slice."""
+    view = _slot(_view_slot, base) if isinstance(base, Tensor) else None
+    if isinstance(view, View) and view.op is item:
+        merged = composed(view.attrs["key"], key, view.base.shape)
+        if merged is not None:
+            return view.base, merged
+    return base, key
 
 
-def _with_views(x: Tensor) -> Iterator[Tensor]:
-    yield x
-    for view in _views(x):
-        yield from _with_views(view)
+def _turned(x: Tensor, cell: Cell) -> Cell:
+    """Let a Tensor become a `Changed`."""
+    x._cell = cell
+    x.__class__ = Changed
+    return cell
+
+
+def is_item(x: Any, base: Tensor, key: Any) -> bool:
+    """Whether `x` is the view ``base[key]``, so that ``base[key] = x`` changes nothing."""
+    view = _slot(_view_slot, x) if isinstance(x, Tensor) else None
+    if not isinstance(view, View) or view.op is not item or not is_basic(key):
+        return False
+    source, key = _merged(base, key)
+    return view.base is source and bool(view.attrs["key"] == key)
+
+
+def hold(x: Any, recorder: Recorder) -> None:
+    """Refuse changes of `x`, or of what it is a view of, while `recorder` is active and watches what `x` is now."""
+    if isinstance(x, Tensor):
+        root = root_of(x)
+        holders = [pair for pair in _slot(_held_slot, root) or () if pair[0]() is not None]
+        root._held = [*holders, (weakref.ref(recorder), weakref.ref(x.key()))]
 
 
 def _refuse_if_watched(x: Tensor) -> None:
-    if any(r.keeps_leaves and x.key() in r.leaves for r in active()):
-        raise TapeError(
-            "a Tensor that is watched is changed in place, and its gradient would be that of two values",
-            where=describe(caller()),
-            hint="copy it first, and change the copy: y = x.copy()",
-        )
-
-
-def _set(x: Tensor, new: Tensor) -> None:
-    if type(x) is Tensor:
-        x._first = tensor_of(x._value)
-        x.__class__ = Changed
-    x._now = new
-
-
-def _refresh(x: Tensor) -> None:
-    for view in _views(x):
-        _set(view, view._view.elements())
-        _refresh(view)
+    for ref, key in _slot(_held_slot, x) or ():
+        recorder = ref()
+        if recorder in active() and key() in recorder.leaves:
+            raise TapeError(
+                "a Tensor that is watched is changed in place, and its gradient would be that of two values",
+                where=describe(caller()),
+                hint="copy it first, and change the copy: y = x.copy()",
+            )
 
 
 def first(x: Changed) -> Tensor:
     """Return a Tensor of the value that `x` had before it was changed, connected to it on the active tapes."""
-    value: Tensor = x._first
+    value: Tensor = x._cell.first
     step = None
     for recorder in active():
         if x in recorder.known and value not in recorder.known:

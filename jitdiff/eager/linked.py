@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from jitdiff.ad import evaluate, replay
+from jitdiff.eager.calls import changes_argument
 from jitdiff.eager.convert import convert
 from jitdiff.eager.handle import EagerHandle
+from jitdiff.eager.moments import Moment
 from jitdiff.eager.recorder import Step, active
 from jitdiff.eager.tensor import Tensor, plain, record, tensor_of
 from jitdiff.eager.traced import filled
-from jitdiff.errors import ShapeError
+from jitdiff.errors import ShapeError, TracingError
 from jitdiff.ir import ArrayType, Block, Builder, Shape, Value, free_values, type_of
 from jitdiff.ir.builder import building
 from jitdiff.ops import Op, Tracer, lift
@@ -29,7 +31,9 @@ def is_followed(operands: Sequence[Any]) -> bool:
     return any(x in recorder.known for recorder in active() for x in operands)
 
 
-def link(name: str, operands: Sequence[Any], outs: Sequence[Any], pull: Pull) -> list[Tensor]:
+def link(
+    name: str, operands: Sequence[Any], outs: Sequence[Any], pull: Pull, moment: Moment | None = None
+) -> list[Tensor]:
     """Return Tensors equal to `outs` whose gradient by `operands` is what `pull` says, and nothing else.
 
     Parameters
@@ -41,14 +45,19 @@ def link(name: str, operands: Sequence[Any], outs: Sequence[Any], pull: Pull) ->
     outs : sequence of array_like
         Results, however they were computed.
     pull : callable
-        Given Tensors, gives Tensors or arrays.
+        Given Tensors, gives Tensors or arrays. What it reads that changes in place reads as it was at the moment.
+    moment : Moment, optional
+        That moment, if not now.
     """
     results = [tensor_of(convert(out)._value) for out in outs]
+    then = moment or Moment()
 
     def vjp(xs: Sequence[Any], y: Any, gs: Sequence[Any]) -> list[Any]:
         full = [zeros_like(r) if g is None else convert(g) for g, r in zip(gs, results, strict=True)]
         raw = not any(isinstance(g, Tensor) for g in gs)
-        found = [_checked(name, k, ct, x) for k, (ct, x) in enumerate(zip(pull(full), operands, strict=True))]
+        with then.restored():
+            given = [ct if ct is None else convert(ct) for ct in pull(full)]
+        found = [_checked(name, k, ct, x) for k, (ct, x) in enumerate(zip(given, operands, strict=True))]
         return [ct._value if raw and isinstance(ct, EagerHandle) else ct for ct in found]
 
     types = tuple(type_of(r) for r in results)
@@ -149,4 +158,9 @@ def block_of(name: str, operands: Sequence[Any], function: Callable[[list[Any]],
 def _block(name: str, types: Sequence[ArrayType], function: Callable[[list[Any]], Sequence[Any]]) -> Block:
     builder = Builder([Value(t) for t in types], parent=builder_now(), name=name)
     with building(builder):
-        return builder.finish([lift(r) for r in function([Tracer(p) for p in builder.block.params])])
+        given = [Tracer(p) for p in builder.block.params]
+        results = [lift(r) for r in function(list(given))]
+        changed = [x for x in given if x.version] + [cell for cell, _ in builder.changes.values()]
+        if changed:
+            raise changes_argument(TracingError, name, changed[0])
+        return builder.finish(results)

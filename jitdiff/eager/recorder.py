@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from jitdiff.ir import Builder, Location
 from jitdiff.ops.table import Op
@@ -60,12 +60,46 @@ class Leak:
     numbers: bool = False
 
 
+class Known(Protocol):
+    """A set of values, told apart by identity."""
+
+    def __contains__(self, x: object, /) -> bool:
+        """Whether `x` is in it."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def add(self, x: Any, /) -> None:
+        """Put `x` in."""
+
+    def update(self, xs: Iterable[Any], /) -> None:
+        """Put all of `xs` in."""
+
+
+class KnownToAny:
+    """The values that any of several recorders knows, also those that one comes to know, and more."""
+
+    __slots__ = ("_more", "_recorders", "add", "update")
+
+    def __init__(self, recorders: Iterable[Recorder]) -> None:
+        self._recorders = tuple(recorders)
+        self._more: set[Any] = set()
+        self.add = self._more.add
+        self.update = self._more.update
+
+    def __contains__(self, x: object, /) -> bool:
+        return x in self._more or any(x in r.known for r in self._recorders)
+
+    def __len__(self) -> int:
+        return len(self._more) + sum(len(r.known) for r in self._recorders)
+
+
 class Recorder:
     """A list of steps, and which values they connect.
 
     Attributes
     ----------
-    known : set
+    known : Known
         The watched values and the results computed from them.
     leaves : set
         The watched values.
@@ -103,7 +137,7 @@ class Recorder:
         self.takes_variables = takes_variables
         self.keeps_leaves = keeps_leaves
         self.trace: Builder | None = None
-        self.known: set[Any] = set()
+        self.known: Known = set()
         self.leaves: set[Any] = set()
         self.variables: set[Any] = set()
         self.steps: list[Step] = []
@@ -119,6 +153,9 @@ class Recorder:
         self.steps.append(step)
         self.known.update(outs)
 
+    def changed(self, value: Any) -> None:
+        """Take note of a Tensor that was changed in place."""
+
     def accessed(self, variable: Any) -> None:
         """Take note of a Variable that is read or watched."""
         self.variables.add(variable)
@@ -132,6 +169,28 @@ class Recorder:
         self.variables = set()
         self.steps = []
         self.leaks = []
+
+
+class Changes(Recorder):
+    """Takes note of the Variables that are read, and of the Tensors that are changed in place."""
+
+    __slots__ = ("_changes", "_latest")
+
+    def __init__(self) -> None:
+        super().__init__(takes_variables=True)
+        self._changes: list[weakref.ref[Any]] = []
+        self._latest: dict[int, weakref.ref[Any]] = {}
+
+    def changed(self, value: Any) -> None:
+        """Note that `value` was changed."""
+        latest = self._latest.get(id(value))
+        if latest is None or latest() is not value:
+            self._latest[id(value)] = weakref.ref(value)
+            self._changes.append(self._latest[id(value)])
+
+    def changes(self) -> dict[int, Any]:
+        """Return those that still exist, by their number in the order of first changes."""
+        return {k: x for k, ref in enumerate(self._changes) if (x := ref()) is not None}
 
 
 class _Active(threading.local):

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from jitdiff.eager.arguments import map_leaves
-from jitdiff.eager.calls import Call, Result
+from jitdiff.eager.calls import Call, Result, kept_leaf
 from jitdiff.eager.convert import convert
 from jitdiff.eager.handle import EagerHandle
 from jitdiff.eager.linked import is_followed, link, link_traced
-from jitdiff.eager.recorder import recording
+from jitdiff.eager.recorder import Changes, recording, started
 from jitdiff.eager.tape import GradientTape
 from jitdiff.eager.traced import filled
 from jitdiff.errors import ArgumentError, ArgumentTypeError
@@ -87,12 +87,12 @@ class custom_vjp:  # noqa: N801
                 f"{self.name} has no rule yet", where=describe(caller()), hint=f"{self.name}.defvjp(fwd, bwd)"
             )
         call = Call(_positional(self.fun, args, kwargs))
-        args = call.with_operands(call.handles)
+        args = call.arguments()
         if not call.handles or not (call.traced or is_followed(call.handles)):
             return self.fun(*args)
         nested = self in _running.get()
         if not call.traced:
-            return self._linked(call, args, nested)
+            return self._linked(call, nested)
         shape: list[Result] = []
 
         def primal(xs: list[Any]) -> Sequence[Any]:
@@ -108,15 +108,20 @@ class custom_vjp:  # noqa: N801
         outs = link_traced(self.name, call.operands(), primal, rule, later=nested)
         return shape[0].nested(outs)
 
-    def _linked(self, call: Call, args: tuple[Any, ...], nested: bool) -> Any:
+    def _linked(self, call: Call, nested: bool) -> Any:
         """Compute the result, linked to the arguments by the rule."""
+        call = call.kept()
+        args = call.arguments()
         if nested:
             # Called by its own rule: what the rule saves is found if a derivative of the rule is asked for.
             with recording(()):
                 y = self.fun(*args)
         else:
-            with self._running():
+            changes = Changes()
+            with started(changes), self._running():
                 y, saved = self._forward(args)
+            call.check_unchanged(self.name, changes)
+            saved = map_leaves(kept_leaf, saved)
         result = Result(y)
 
         def pull(gs: list[Any]) -> list[Any]:

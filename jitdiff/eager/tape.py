@@ -16,6 +16,7 @@ from jitdiff.eager.arguments import (
 from jitdiff.eager.backward import backward
 from jitdiff.eager.explain import reason
 from jitdiff.eager.handle import EagerHandle
+from jitdiff.eager.inplace import hold
 from jitdiff.eager.jacobians import batch_jacobian, jacobian
 from jitdiff.eager.linked import zeros_like
 from jitdiff.eager.recorder import Recorder, active
@@ -99,16 +100,20 @@ class GradientTape(Recording):
         if isinstance(x, Variable):
             self._recorder.accessed(x)
             return
+        given = x
         if isinstance(x, Tensor):
             x = x.key()
         elif isinstance(x, Tracer) and self._span is not None:
             x = self._span.watched(x)
-        self._recorder.watch(x)
+        watching = [self._recorder]
         for recorder in active():
             if recorder is self._recorder:
                 break
             if isinstance(x, Tensor) or recorder.trace is self._recorder.trace:
-                recorder.watch(x)
+                watching.append(recorder)
+        for recorder in watching:
+            recorder.watch(x)
+            hold(given, recorder)
 
     def gradient(
         self,

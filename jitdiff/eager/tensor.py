@@ -44,9 +44,9 @@ class Tensor(EagerHandle):
     '3.00'
     """
 
-    __slots__ = ("__weakref__", "_first", "_now", "_value", "_view", "_views")
-    _first: Tensor
-    _now: Tensor
+    __slots__ = ("__weakref__", "_cell", "_held", "_value", "_view", "_views")
+    _cell: Any
+    _held: Any
     _view: Any
     _views: Any
 
@@ -91,6 +91,13 @@ class Tensor(EagerHandle):
         if current_builder() is None and is_basic(key):
             return apply(item, (self,), {"key": key})
         return super().__getitem__(key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        from jitdiff.eager.inplace import is_item
+
+        # Python assigns ``x[key] += y`` back to where it has changed already.
+        if not is_item(value, self, key):
+            super().__setitem__(key, value)
 
     def bind(self, op: Op, xs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
         """Apply `op` with NumPy, and let the active recorders know."""
@@ -269,7 +276,10 @@ def _apply_mixed(op: Op, xs: Sequence[Any], attrs: dict[str, Any]) -> Any:
     """Apply an op to operands that are not all Tensors, arrays and numbers."""
     operands = tuple(operand(x, op.name) for x in xs)
     if any(isinstance(x, Tracer | Dim) for x in operands):
-        return op(*(captured(x) if isinstance(x, EagerHandle) else x for x in operands), **attrs)
+        # The object itself is captured, not what it holds while tracing.
+        return op(
+            *(captured(x) if isinstance(x, EagerHandle) else y for x, y in zip(xs, operands, strict=True)), **attrs
+        )
     return apply(op, operands, attrs, xs)
 
 

@@ -13,6 +13,7 @@ from jitdiff.eager.convert import numbers
 from jitdiff.eager.explain import note
 from jitdiff.eager.handle import EagerHandle
 from jitdiff.eager.inplace import HELD
+from jitdiff.eager.moments import History
 from jitdiff.eager.operands import captured, leaves_of
 from jitdiff.eager.recorder import Step, active
 from jitdiff.eager.tensor import Tensor, apply, fresh, numpy_function, tensor_of
@@ -52,13 +53,14 @@ class Variable(EagerHandle):
     <jd.Tensor: shape=(2,), dtype=float64, numpy=array([1., 3.])>
     """
 
-    __slots__ = ("__weakref__", "_current", "name", "order", "trainable")
+    __slots__ = ("__weakref__", "_history", "name", "order", "trainable")
 
     def __init__(
         self, initial_value: Any, trainable: bool = True, name: str | None = None, dtype: npt.DTypeLike | None = None
     ) -> None:
         if callable(initial_value) and not isinstance(initial_value, EagerHandle):
             initial_value = initial_value()
+        self._history = History(None)
         self._hold(numbers(initial_value, dtype))
         self.trainable = trainable
         self.name = name or "Variable"
@@ -66,7 +68,7 @@ class Variable(EagerHandle):
 
     @property
     def _value(self) -> Any:
-        return self._current._value
+        return self._history.now()._value
 
     def read(self) -> Any:
         """Return the Tensor that stands for the present value; tapes that watch the Variable connect the two."""
@@ -75,7 +77,7 @@ class Variable(EagerHandle):
                 if recorder.takes_variables and self.trainable and recorder.trace is builder.root:
                     recorder.variables.add(self)
             return captured(self)
-        tensor = self._current
+        tensor = self._history.now()
         step = None
         for recorder in active():
             if recorder.takes_variables and self.trainable:
@@ -169,8 +171,9 @@ class Variable(EagerHandle):
         self._hold(array)
 
     def _hold(self, array: Any) -> None:
-        self._current = tensor_of(array)
-        self._current._view = HELD
+        tensor = tensor_of(array)
+        tensor._view = HELD
+        self._history.put(tensor)
 
     # As in TensorFlow, v += x binds the name to a Tensor.
     __iadd__ = ArrayMethods.__add__
