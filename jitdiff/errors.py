@@ -109,6 +109,10 @@ class CacheError(JitdiffError, PermissionError):
     """The cache folder cannot be trusted or used."""
 
 
+class MismatchError(JitdiffError, AssertionError):
+    """A derivative is not what differences of values give: most often a custom rule that is wrong."""
+
+
 class VerificationError(JitdiffError, AssertionError):
     """An IR program is not well formed: a defect of jitdiff itself, please report it."""
 

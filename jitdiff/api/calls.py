@@ -72,7 +72,7 @@ class Call:
             as_leaf(leaf, f"{transform}: {n} of {self.name}") for leaf, n in zip(leaves, self._names, strict=True)
         ]
         self._moving = [k for k, leaf in enumerate(self._all) if is_number(leaf) and type_of(leaf).is_float]
-        self.leaves = [self._all[k] for k in self._moving]
+        self.leaves = self.moving(self._all)
         self.out_spec: PyTreeSpec = flatten(None)[1]
         self.aux: Any = None
 
@@ -80,6 +80,10 @@ class Call:
     def name(self) -> str:
         """Name of the function."""
         return name_of(self.f)
+
+    def moving(self, of_all: Sequence[Any]) -> list[Any]:
+        """Return what belongs to floating leaves, of a sequence for all leaves."""
+        return [of_all[k] for k in self._moving]
 
     def _position(self, k: Any) -> int:
         if not isinstance(k, int | np.integer) or isinstance(k, bool):

@@ -191,6 +191,11 @@ class Compiled(Generic[P, R]):
         """Return the program for these arguments, traced if it was not before."""
         return self._program.find(*self._program.arrange(self._bound + args, kwargs))
 
+    def interpreted(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the result as NumPy computes it from the program, which takes longer and compiles nothing."""
+        leaves, layout = self._program.arrange(self._bound + args, kwargs)
+        return self._program.find(leaves, layout).interpret(leaves)
+
     @property
     def specialisations(self) -> tuple[Specialisation, ...]:
         """The programs there are, oldest first."""

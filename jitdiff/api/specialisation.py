@@ -17,9 +17,10 @@ from jitdiff.api.memory import Memory, memory_of
 from jitdiff.api.pullback import Pullback, exactly
 from jitdiff.config import settings
 from jitdiff.frontend import Kind, Traced, flatten, native, unflatten
-from jitdiff.ir import ArrayType, Block, Dim, Emitted, show
+from jitdiff.ir import Apply, ArrayType, Block, Dim, Emitted, If, blocks_of, show
 from jitdiff.native.signals import NotMine, WorkspaceTooSmall
 from jitdiff.ops import Handle, Op
+from jitdiff.ops.replay import evaluate
 from jitdiff.ops.sizes import size_conditions
 
 if TYPE_CHECKING:
@@ -168,6 +169,20 @@ class Specialisation:
             arguments += self.captured(held)
         return self.kernel.call(*arguments)
 
+    @property
+    def has_loops(self) -> bool:
+        """Whether the program has loops, which take long without native code."""
+        return _has_loops(self.block)
+
+    def interpret(self, leaves: Sequence[Any]) -> Any:
+        """Return the result on all leaves of a call, computed from the program by NumPy."""
+        arguments = [native(leaves[k]) for k in self.traced_leaves]
+        results = evaluate(self.block, [*arguments, *self.captured()])
+        return unflatten(
+            self.traced.out_spec,
+            [t.dtype.type(r) if not t.shape else r for r, t in zip(results, self.types, strict=True)],
+        )
+
     def call(self, leaves: Sequence[Any]) -> Any:
         """Return the result on all leaves of a call, as the function nests it."""
         result = self._run([leaves[k] for k in self.traced_leaves])
@@ -249,6 +264,10 @@ class Specialisation:
     def summary(self) -> str:
         """Return a line on what it is and why it was made."""
         return f"{self.header()}: {self.reason}; {self.state()}"
+
+
+def _has_loops(block: Block) -> bool:
+    return any(not isinstance(n, Apply | If) or any(map(_has_loops, blocks_of(n))) for n in block.nodes)
 
 
 def _numbers(x: Any) -> Any:
