@@ -1,0 +1,36 @@
+"""Lists, tuples, dicts and sets of names that hold traced values."""
+
+EXPRESSIONS = [
+    "np.array({list})",
+    "np.stack({list})",
+    "sum({list})",
+    "np.sum({list})",
+    "np.concatenate([np.atleast_1d($v) for $v in {list}])",
+    "{list}[-1]",
+    "len({list}) * {s}",
+    "np.stack([{a with $i=0} for $i in range(2)])",
+    "np.array([{s}] * 3)",
+    "dict(a={x}, b={s})['a']",
+    "[{s}, {x}][1]",
+    "np.array(list(zip({a1}, {same})))",
+]
+STATEMENTS = [
+    "$p = [{s}]\nfor $i in range({count}):\n    $p.append({s})\n{new} = np.array($p)",
+    "$p = []\nfor $v in {a1}:\n    $p.append({s})\n{new} = np.array($p) * {c}",
+    "$p = []\nfor $i in range({count}):\n    $p.append({a})\n{new} = np.stack($p)",
+    "$p = [{s with $v=0.4} for $v in {a1}]\n{new} = sum($p)",
+    "$p = [{x}, {s}, {x}]\n$p[1] = {s}\n{new} = $p[0] + $p[1]",
+    "$d = {'u': {x}, 'w': {s}}\n$d['w'] = $d['w'] * {s}\n{new} = $d['u'] * $d['w']",
+    "$d = {'w': {s}}\nfor $i in range({count}):\n    $d['w'] = $d['w'] * 0.5 + {s}\n{new} = $d['w']",
+    "$d = {'w': {s}}\nif {cond}:\n    $d['w'] = $d['w'] * {s}\n{new} = $d['w'] * {x}",
+    "$p = [{s}, {s}]\nfor $i in range({count}):\n    $p[0], $p[1] = $p[1], $p[0] * {c} + {s}\n{new} = $p[0] + $p[1]",
+    "$t = ({x}, {s})\nfor $i in range(3):\n    $t = ($t[0] * {c}, $t[1] + {s})\n{new} = $t[0] * $t[1]",
+    "$d = {}\nfor $i in range(3):\n    $d[$i] = {s}\n{new} = sum($d.values())",
+    "$p, *$q = {a1}\n{new} = $p * {x}",
+    "$p, ($q, $r) = {s}, ({s}, {x})\n{new} = $p * $q + $r",
+    "$p = [[{s}, {s}], [{s}, 1.0]]\n{new} = np.array($p) @ np.array([1.0, {s}])",
+    "$p = list({a1})\n$p.append({s})\n$p.reverse()\n{new} = np.array($p)",
+    "$d = {$i: {s with $i=0} for $i in range(3)}\n{new} = sum($d[$i] for $i in $d)",
+    "$p = [{s}, {s}, {s}]\n$p.pop()\n$p += [{s}]\n$p.insert(0, {s})\n{new} = np.sum(np.array($p))",
+    "$p = [{a}]\nfor $i in range(2):\n    $p.append($p[-1] * {c} + {s})\n{new} = $p[-1] - $p[0]",
+]

@@ -1,0 +1,38 @@
+"""Reading parts of arrays: basic, fancy and boolean indices."""
+
+EXPRESSIONS = [
+    "{name}[{at}]",
+    "{a1}[{at}]",
+    "{a1}[{at}] * {a1}[{at}]",
+    "{a2}[{at}, {at}]",
+    "{a2}[:, {at}]",
+    "{a2}[{at}]",
+    "{name}[1:]",
+    "{name}[:-1]",
+    "{name}[::-1]",
+    "{name}[::2]",
+    "{name}[..., 0]",
+    "{name}[..., None]",
+    "{name}[None]",
+    "{a2}[1:, :-1]",
+    "{a1}[:, None] * {a1}",
+    "{name}[{ix}]",
+    "{a2}[:, {ix}]",
+    "{a2}[{ix}, {ix}]",
+    "{a2}[{ix}, 0]",
+    "np.take({name}, {ix})",
+    "np.take({name}, {ix}, axis=0)",
+    "{y:name}[np.argmax({y})]",
+    "{y:a1}[np.arange(len({y}))[::-1]]",
+    "{a2}[np.ix_([0, 0], [0, -1])]",
+    "{name}[-2:]",
+    "{name}[0:0]",
+    "{name}.flat[{at}]",
+]
+STATEMENTS = [
+    "{new} = {name}[{ix}]",
+    "{new} = {y:a}[1:] - {y}[:-1]",
+    "$i = np.argmax({y:a1})\n{new} = {y}[$i] * {x}",
+    "$i = {count} - 1\n{new} = {a}[$i]",
+    "$i, $j = 0, -1\n{new} = {a2}[$i, $j] * {s}",
+]

@@ -1,0 +1,92 @@
+"""A few hundred programs of fixed seeds: no wrong number, nothing lost in silence, no foreign error."""
+
+import numpy as np
+import pytest
+
+from tests.fuzz.campaign import judge
+from tests.fuzz.generator import generate
+from tests.fuzz.modes import CHEAP, NATIVE
+from tests.fuzz.oracle import NotSmooth, by_differences
+from tests.fuzz.outcome import Outcome
+from tests.fuzz.program import Program
+from tests.fuzz.shrink import shrink
+
+BATCH = 20
+
+
+def check(seeds, modes):
+    for seed in seeds:
+        program = generate(seed)
+        report = judge(program, modes)
+        told = "\n".join(f"{o.mode}: {o.kind}: {o.detail}" for o in report.failures)
+        assert not report.failures, f"seed {seed}\n{told}\n{program.source}"
+
+
+@pytest.mark.parametrize("first", range(0, 200, BATCH))
+def test_cheap_modes(first):
+    check(range(first, first + BATCH), CHEAP)
+
+
+@pytest.mark.parametrize("first", range(1000, 1024, 4))
+def test_natively(first):
+    check(range(first, first + 4), NATIVE)
+
+
+def test_a_seed_gives_one_program():
+    assert generate(7).source == generate(7).source
+
+
+LOSING = """\
+import numpy as np
+
+
+def f(x, y):
+    z = y * 2.0
+    for i in range(3):
+        z = z + np.sin(x)
+    return np.sum(z) + {term}
+
+
+ARGUMENTS = [(np.array([0.3, 0.6]), 1.0), (np.array([0.1]), 2.0)]
+"""
+
+
+def judged(term, mode="eager_grad"):
+    program = Program(LOSING.format(term=term))
+    return program, judge(program, [mode]).outcomes[0]
+
+
+def test_what_is_right_is_ok():
+    assert judged("np.sum(x ** 2)")[1].kind == "ok"
+
+
+def test_an_error_that_is_not_ours_is_seen_and_shrunk():
+    program, outcome = judged("float(str(1 / len(x.tolist())))", "text_value")
+    assert outcome.kind == "refusal"
+    program, outcome = judged("np.sum(x) * (type(x) is np.ndarray or {}['x'])", "text_value")
+    assert outcome == Outcome("text_value", "foreign error", "KeyError: 'x'")
+    smaller = shrink(program, outcome).source
+    assert "for" not in smaller
+    assert "{}['x']" in smaller
+
+
+def test_a_lost_gradient_is_seen():
+    # Stopped on purpose, which NumPy does not see.
+    _, outcome = judged("np.sum(__import__('jitdiff').stop_gradient(x) ** 2)")
+    assert outcome.kind == "wrong number"
+    program = Program(
+        "import jitdiff as jd\nimport numpy as np\n\n\ndef f(x):\n    return jd.stop_gradient(np.sum(x) ** 2) + 0.0 * x[0]\n\n\nARGUMENTS = [(np.array([0.3]),), (np.array([0.3]),)]\n"
+    )
+    assert judge(program, ["eager_grad"]).outcomes[0].kind == "silent loss"
+
+
+@pytest.mark.parametrize("f", [abs, lambda t: max(t, 0.0), lambda t: float(t > 0), lambda t: float("nan")])
+def test_kinks_have_no_slope(f):
+    with pytest.raises(NotSmooth):
+        by_differences(f)
+
+
+def test_differences_of_a_smooth_function():
+    slope = by_differences(lambda t: np.exp(2 * t))
+    assert abs(slope.first - 2) < 1e-9 + slope.error
+    assert abs(slope.second - 4) < 1e-6 + slope.second_error
