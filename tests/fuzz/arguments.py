@@ -9,7 +9,9 @@ Sizes = dict[str, int]
 Shape = tuple[str | int, ...]
 
 LENGTHS = [(3, 5), (3, 5), (3, 4), (4, 2), (2, 6), (5, 3), (1, 3), (2, 1), (3, 0), (0, 2)]
-NAMES = ["x", "y", "k", "m"]
+SHAPES: list[Shape] = [("n",), ("n", 2), (3,), ("n", "n"), (2, "n"), (), (2, 2), (1,), (2, 3, "n")]
+NAMES = ["x", "y", "z", "b"]
+OTHERS = {"int": "k", "index": "ix", "mask": "mask", "text": "how", "flag": "on", "counts": "counts", "weights": "wt"}
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,7 @@ def draw(rng: random.Random) -> list[Argument]:
     sizes = [{"n": n} for n in lengths]
     low = rng.choice([-1.2, -1.2, 0.2])
     shapes: list[Shape] = [
-        rng.choices(
-            [("n",), ("n", 2), (3,), ("n", "n"), (2, "n"), (), (2, 2), (1,), (2, 3, "n")],
-            [9, 3, 2, 2, 2, 2, 1, 0.5, 0.7],
-        )[0]
-        for _ in range(rng.choice([1, 1, 1, 2, 2, 3]))
+        rng.choices(SHAPES, [9, 3, 2, 2, 2, 2, 1, 0.5, 0.7])[0] for _ in range(rng.choice([1, 1, 1, 2, 2, 3]))
     ]
     if not any(shapes):
         shapes[0] = ("n",)
@@ -81,16 +79,8 @@ def _literal(rng: random.Random, numbers: list[int], low: float) -> str:
 
 
 def _other(rng: random.Random, sizes: list[Sizes]) -> Argument:
-    kind = rng.choice(["int", "int", "index", "mask", "text", "flag", "counts", "weights"])
-    name = {
-        "int": "k",
-        "index": "ix",
-        "mask": "mask",
-        "text": "how",
-        "flag": "on",
-        "counts": "counts",
-        "weights": "wt",
-    }[kind]
+    kind = rng.choice(["int", *OTHERS])
+    name = OTHERS[kind]
     drawn = rng.random()
 
     def text(n: int) -> str:
