@@ -14,6 +14,7 @@ import numpy as np
 
 from jitdiff.errors import TracingError
 from jitdiff.frontend.convert.functions import converted_callable, module_of
+from jitdiff.frontend.convert.jitted import unjitted
 from jitdiff.frontend.convert.operators import born, check_own, warn
 from jitdiff.frontend.convert.special import SPECIAL, argument, fresh
 from jitdiff.ir.builder import current_builder
@@ -27,6 +28,7 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     """Return ``function(*args, **kwargs)``, with its control flow converted if it is the user's."""
     if current_builder() is None:
         return function(*args, **kwargs)
+    function = unjitted(function)
     try:
         special = SPECIAL.get(function)
         if (function in OF_SIZES or function in FUNCTIONS) and has_size((*args, *kwargs.values())):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from jitdiff.frontend.convert import support
+from jitdiff.frontend.convert.jitted import unjitted
 from jitdiff.frontend.convert.source import codes_in, compiled, find, with_code
 from jitdiff.frontend.convert.syntax import converted
 from jitdiff.frontend.convert.tree import RUN
@@ -43,6 +44,8 @@ _own: set[CodeType] = set()
 
 def converted_callable(function: Any) -> Callable[..., Any] | None:
     """Return what is to be called instead of a callable of the user's, None for any other."""
+    if (python := unjitted(function)) is not function:
+        return converted_callable(python) or python
     if isinstance(function, FunctionType):
         found = convert(function)
         return found if found is not function or function.__code__ in _own else None
