@@ -19,7 +19,8 @@ def note(value: Any, how: str, numbers: bool = False) -> None:
     """Let the active recorders that know `value` remember that it was used where they cannot follow; see `Leak`."""
     for recorder in active():
         if value in recorder.known and len(recorder.leaks) < _LIMIT:
-            recorder.leaks.append(Leak(value, how, caller(), numbers))
+            # Forward mode holds no values, and asks for none.
+            recorder.leaks.append(Leak(None if recorder.pushes else value, how, caller(), numbers))
 
 
 class Paused(Recorder):

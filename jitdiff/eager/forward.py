@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import weakref
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,40 +21,80 @@ from jitdiff.ops.fit import fit
 from jitdiff.ops.table import computed
 
 
+class Tangents:
+    """The tangents of values, by identity; a value that nobody else holds is gone, and so is its tangent."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self) -> None:
+        self._held: dict[int, tuple[weakref.ref[Any], Any]] = {}
+
+    def __contains__(self, x: object, /) -> bool:
+        found = self._held.get(id(x))
+        return found is not None and found[0]() is x
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __getitem__(self, x: Any) -> Any:
+        return self._held[id(x)][1] if x in self else None
+
+    def __setitem__(self, x: Any, tangent: Any) -> None:
+        key, held = id(x), self._held
+        held[key] = weakref.ref(x, lambda _: held.pop(key, None)), tangent
+
+    def values(self) -> list[Any]:
+        """Return all tangents."""
+        return [tangent for _, tangent in self._held.values()]
+
+    def add(self, x: Any, /) -> None:
+        """Refuse: what is known is what has a tangent."""
+        raise AssertionError(f"{x} has no tangent")
+
+    def update(self, xs: Iterable[Any], /) -> None:
+        """Refuse to add any."""
+        for x in xs:
+            self.add(x)
+
+
 class Pusher(Recorder):
-    """A recorder that keeps the tangent of every value it knows, instead of steps."""
+    """A recorder that keeps the tangents of the values it knows, while those exist, instead of steps.
+
+    Attributes
+    ----------
+    tangents : Tangents
+        The tangents, and so what is known.
+    """
 
     __slots__ = ("tangents",)
     pushes: ClassVar[bool] = True
 
     def __init__(self, keeps_leaves: bool = True) -> None:
         super().__init__(keeps_leaves=keeps_leaves)
-        self.tangents: dict[Any, Any] = {}
+        self.known = self.tangents = Tangents()
+
+    def watch(self, value: Any) -> None:
+        """Do nothing: a value that a tape inside watches does not move by that."""
 
     def set(self, primal: EagerHandle, tangent: Any) -> None:
         """Give a value its tangent, a Tensor or a batch of them."""
-        self.watch(primal)
         self.tangents[primal] = tangent
+        if self.keeps_leaves:
+            self.leaves.add(primal)
 
     def tangent(self, x: Any) -> Any:
         """Return the tangent of a value, or None."""
-        return self.tangents.get(x)
+        return self.tangents[x]
 
     def record(self, step: Step, outs: Sequence[Any]) -> None:
         """Compute the tangents of a step's results."""
         recorders = active()
         # Those around this one follow the tangents; it does not follow its own, nor do those inside it.
         outer = recorders[: recorders.index(self)]
-        found = pushforward(step, [self.tangents.get(x) for x in step.args], outer)
+        found = pushforward(step, [self.tangents[x] for x in step.args], outer)
         for out, tangent in zip(step.outs, found, strict=True):
             if tangent is not None:
-                self.known.add(out)
                 self.tangents[out] = tangent
-
-    def clear(self) -> None:
-        """Forget everything."""
-        super().clear()
-        self.tangents = {}
 
 
 def pushforward(step: Step, tangents: Sequence[Any], outer: Sequence[Recorder]) -> list[Any]:
