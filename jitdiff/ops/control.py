@@ -81,6 +81,13 @@ def branch(
     return _rebound(list(cells.values()), outs)
 
 
+def tried(function: Callable[[], Any]) -> tuple[Builder, Any]:
+    """Trace a function into a block of its own that is not kept; return its builder and what the function returned."""
+    builder = _nested(builder_now())
+    with building(builder), _undone(builder):
+        return builder, function()
+
+
 @contextmanager
 def _undone(builder: Builder) -> Iterator[None]:
     """Give the cells that a block changes their states back at the end of it."""

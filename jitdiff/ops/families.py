@@ -143,7 +143,7 @@ def _ufunc_types(ufunc: np.ufunc) -> Callable[[tuple[ArrayType, ...]], tuple[np.
     def types_of(types: tuple[ArrayType, ...]) -> tuple[np.dtype[Any], ...]:
         # Comparisons of Python numbers with each other have object loops, for integers of any size.
         give_way = not all(t.weak for t in types)
-        found = resolve(tuple(_python_kind(t) if t.weak and give_way else t.dtype for t in types))
+        found = resolve(tuple(_python_kind(t) if give_way and _gives_way(t) else t.dtype for t in types))
         for dtype in found:
             if not is_supported(dtype):
                 given = ", ".join(map(repr, types))
@@ -156,6 +156,11 @@ def _ufunc_types(ufunc: np.ufunc) -> Callable[[tuple[ArrayType, ...]], tuple[np.
 _PYTHON_KINDS: dict[str, type] = {"i": int, "u": int, "f": float, "c": complex}
 
 
+def _gives_way(type: ArrayType) -> bool:
+    """Whether a value gives way to dtypes beside it, as Python's numbers do; Python's bools are NumPy's."""
+    return type.weak and type.dtype.kind != "b"
+
+
 def _python_kind(type: ArrayType) -> Any:
     return _PYTHON_KINDS[type.dtype.kind]
 
@@ -163,7 +168,7 @@ def _python_kind(type: ArrayType) -> Any:
 def promoted_dtype(*types: ArrayType) -> np.dtype[Any]:
     """Return the dtype that operands of these types are converted to, Python scalars giving way (NEP 50)."""
     try:
-        return np.result_type(*(_python_kind(t)(1) if t.weak else t.dtype for t in types))
+        return np.result_type(*(_python_kind(t)(1) if _gives_way(t) else t.dtype for t in types))
     except TypeError:
         for t in types:
             supported(t.dtype, "an operand")

@@ -21,6 +21,7 @@ from jitdiff.ir import ArrayType, Dim, Shape, broadcast_shapes, type_of
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops.admission import admitted, refusal
 from jitdiff.ops.alias import owned
+from jitdiff.ops.flat import Flat
 from jitdiff.ops.table import FUNCTIONS, UFUNCS, Handle, unsupported
 
 Method = Callable[..., Any]
@@ -167,9 +168,13 @@ class ArrayMethods(Handle):
         return implementation(np.imag)(self)
 
     @property
-    def flat(self) -> Iterator[Any]:
-        """Iterator over the elements."""
-        return iter(self.ravel())
+    def flat(self) -> Flat:
+        """Iterator over the elements, which takes and assigns them by position."""
+        return Flat(self)
+
+    @flat.setter
+    def flat(self, value: Any) -> None:
+        self.flat[:] = value
 
     __add__, __radd__ = _operators(np.add)
     __sub__, __rsub__ = _operators(np.subtract)
@@ -403,6 +408,8 @@ def _call_ufunc(ufunc: np.ufunc, xs: Sequence[Any], options: dict[str, Any]) -> 
 
 def as_operand(x: Any) -> Any:
     """Return `x`, a list or tuple of numbers as an array, and one with handles in it stacked."""
+    if isinstance(x, Flat):
+        return x.copy()
     if not isinstance(x, list | tuple):
         return x
     rows = [as_operand(row) for row in x]
@@ -410,7 +417,7 @@ def as_operand(x: Any) -> Any:
 
 
 def _is_operand(x: Any, ufunc: np.ufunc) -> bool:
-    if isinstance(x, Handle | np.ndarray | np.generic | int | float | complex | Dim | list | tuple):
+    if isinstance(x, Handle | np.ndarray | np.generic | int | float | complex | Dim | list | tuple | Flat):
         return True
     if (error := refusal(x, f"{ufunc.__name__}: an operand")) is not None:
         raise error

@@ -230,6 +230,28 @@ def boolean_operators(x):
     return (x[4] if a and b else x[5]) * 2.0
 
 
+def chosen_operands(x):
+    a = x[0] and x[1]
+    b = x[2] * 0.0 or x[3] * x[4]
+    c = x[5] and 0.0 * x[6] and x[7] or x[8] * 2.0
+    for t in x:
+        a = (t and a) * 0.9 + (t or 1.0)
+    return a * b + c
+
+
+def operands_with_effects(x):
+    y = x * 2.0
+
+    def doubled():
+        y[0] = y[0] * 2.0
+        return y[0]
+
+    if x[1] > 0 and doubled() > 0:
+        y[1] = y[0]
+    z = x[1] > 5.0 or doubled() > 0
+    return np.sum(y * x) + (3.0 if z else 1.0)
+
+
 def guarded_index(x):
     s, i = 0.0, 0
     while i < len(x) and x[i] < 1.0:

@@ -128,7 +128,32 @@ METHODS = {
     "conj": lambda x: x.conj(),
     "real": lambda x: x.real,
     "imag": lambda x: x.imag,
+    "flat at a place": lambda x: x.flat[4] * x.flat[-1],
+    "flat of a transpose": lambda x: x.T.flat[1:4],
+    "flat at places": lambda x: x.flat[[0, 0, 5]],
+    "flat as operand": lambda x: x.ravel() - x.flat,
+    "flat summed": lambda x: np.sum(x.flat),
+    "flat in a list": lambda x: np.concatenate([x.flat, x.ravel()]),
+    "flat of a ufunc": lambda x: np.add(x.flat, 1.0),
+    "flat is one iterator": lambda x: next(x.flat) + sum(x.flat),
+    "flat has a length": lambda x: x * len(x.flat),
 }
+
+
+def assigned_flat(x):
+    y, z = x.copy(), x.T.copy()
+    y.flat[1] = y.flat[2] * 3.0
+    z.T.flat[3:5] = x[0, :2]
+    w = x[:, ::2] * 1.0
+    w.flat = 7.0
+    v = x * 1.0
+    v[:, 1].flat[0] = -1.0
+    return np.concatenate([y.flat, z.flat, w.flat, v.flat])
+
+
+@worlds
+def test_assignment_to_flat(world):
+    same(world(assigned_flat, A), assigned_flat(A))
 
 
 @worlds

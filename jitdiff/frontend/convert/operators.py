@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,14 @@ from jitdiff.errors import TraceWarning, TracingError
 from jitdiff.frontend.convert.lists import List
 from jitdiff.frontend.convert.merge import Merge, outcome
 from jitdiff.frontend.convert.rows import Rows
-from jitdiff.frontend.convert.state import Undefined, is_traced
-from jitdiff.ir import Apply, Builder, Dim, location
-from jitdiff.ir.builder import building, current_builder
+from jitdiff.frontend.convert.state import Undefined, is_number, is_traced
+from jitdiff.ir import Apply, Dim, location, type_of
+from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import OPS, Handle, Tracer, control, lift
 from jitdiff.ops.emission import Element
 from jitdiff.ops.positions import grid, positions
-from jitdiff.ops.tracer import builder_now, has_size
+from jitdiff.ops.tracer import has_size
 
 Thunk = Callable[[], Any]
 
@@ -32,29 +32,45 @@ def truth(test: Any) -> Any:
 
 
 def and_(first: Any, *rest: Thunk) -> Any:
-    """Return ``first and ...``."""
-    value = first
-    for operand in rest:
-        if is_traced(value):
-            value = _both(truth(value), operand, "logical_and", until=False)
-        elif value:
-            value = operand()
-        else:
-            return value
-    return value
+    """Return the truth of ``first and ...``, for a condition."""
+    return _joined(first, rest, lambda value, operand: _both(truth(value), operand, "logical_and", until=False), False)
 
 
 def or_(first: Any, *rest: Thunk) -> Any:
-    """Return ``first or ...``."""
+    """Return the truth of ``first or ...``, for a condition."""
+    return _joined(first, rest, lambda value, operand: _both(truth(value), operand, "logical_or", until=True), True)
+
+
+def and_value(first: Any, *rest: Thunk) -> Any:
+    """Return ``first and ...``: one of the operands."""
+    return _joined(first, rest, lambda value, operand: _operand(value, operand, until=False), False)
+
+
+def or_value(first: Any, *rest: Thunk) -> Any:
+    """Return ``first or ...``: one of the operands."""
+    return _joined(first, rest, lambda value, operand: _operand(value, operand, until=True), True)
+
+
+def _joined(first: Any, rest: Iterable[Thunk], traced: Callable[[Any, Thunk], Any], until: bool) -> Any:
     value = first
     for operand in rest:
         if is_traced(value):
-            value = _both(truth(value), operand, "logical_or", until=True)
-        elif not value:
-            value = operand()
-        else:
+            value = traced(value, operand)
+        elif bool(value) is until:
             return value
+        else:
+            value = operand()
     return value
+
+
+def _operand(first: Any, operand: Thunk, until: bool) -> Any:
+    """Return the operand that decides: of bools as conditions are joined, of others as a branch chooses."""
+    if type_of(first).dtype.kind == "b":
+        _, second = control.tried(operand)
+        if is_number(second) and type_of(second).dtype.kind == "b":
+            return _both(truth(first), operand, "logical_or" if until else "logical_and", until)
+    kept = first if isinstance(first, Tracer) else Tracer(lift(first))
+    return ifexp(first, lambda: kept, operand) if until else ifexp(first, operand, lambda: kept)
 
 
 def _both(first: Any, operand: Thunk, op: str, until: bool) -> Any:
@@ -62,10 +78,7 @@ def _both(first: Any, operand: Thunk, op: str, until: bool) -> Any:
 
     Where computing it can do no harm it is computed always.
     """
-    builder = builder_now()
-    trial = Builder((), parent=builder)
-    with building(trial):
-        second = truth(operand())
+    trial, second = control.tried(lambda: truth(operand()))
     if not is_traced(second):
         return first if second is not until else until
     if not trial.changes and all(isinstance(n, Apply) and _is_harmless(n) for n in trial.block.nodes):

@@ -8,6 +8,7 @@ from typing import Any
 from jitdiff.frontend.convert.blocks import comprehension, for_, if_, while_
 from jitdiff.frontend.convert.operators import (
     and_,
+    and_value,
     assert_,
     augment,
     augment_attr,
@@ -20,6 +21,7 @@ from jitdiff.frontend.convert.operators import (
     list_,
     not_,
     or_,
+    or_value,
     returned,
     setattr_,
     setitem,
@@ -38,6 +40,7 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
 
 __all__ = [
     "and_",
+    "and_value",
     "assert_",
     "augment",
     "augment_attr",
@@ -54,6 +57,7 @@ __all__ = [
     "list_",
     "not_",
     "or_",
+    "or_value",
     "read",
     "returned",
     "setattr_",

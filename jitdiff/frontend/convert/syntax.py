@@ -7,7 +7,7 @@ variables assigned in it, so that a branch or a loop can be run on other values.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from jitdiff.frontend.convert.jumps import FLAGS, lower
@@ -112,7 +112,7 @@ class _Transformer(ast.NodeTransformer):
 
     def visit_If(self, node: ast.If) -> list[ast.stmt]:
         names = self.assigned([node])
-        test = self.visit(node.test)
+        test = self.condition(node.test)
         body, orelse = self.fresh("body"), self.fresh("orelse")
         state, ends = self.state(names, node)
         return [
@@ -146,7 +146,7 @@ class _Transformer(ast.NodeTransformer):
         if flags:
             running = [ast.UnaryOp(ast.Not(), load(f)) for f in flags]
             condition = at(ast.BoolOp(ast.And(), [*running, condition]), node.test)
-        tested = at(ast.Return(self.visit(condition)), node.test)
+        tested = at(ast.Return(self.condition(condition)), node.test)
         state, ends = self.state(names, node)
         made = [
             *state,
@@ -164,7 +164,7 @@ class _Transformer(ast.NodeTransformer):
         running: list[ast.expr] = [ast.UnaryOp(ast.Not(), load(f)) for f in flags]
         condition = at(ast.BoolOp(ast.And(), running) if len(running) > 1 else running[0], node)
         name = self.fresh("test")
-        return [self.define(name, [], [], [at(ast.Return(self.visit(condition)), node)], node)], load(name)
+        return [self.define(name, [], [], [at(ast.Return(self.condition(condition)), node)], node)], load(name)
 
     def state(self, names: Sequence[str], where: ast.stmt) -> tuple[list[ast.stmt], list[ast.expr]]:
         """Return definitions of what reads and sets variables, and the arguments that hand them over."""
@@ -259,7 +259,7 @@ class _Transformer(ast.NodeTransformer):
 
     def visit_Assert(self, node: ast.Assert) -> ast.stmt:
         message = node.msg or ast.Constant(None)
-        return _statement(call("assert_", self.visit(node.test), thunk(message)), node)
+        return _statement(call("assert_", self.condition(node.test), thunk(message)), node)
 
     # Expressions.
 
@@ -289,13 +289,24 @@ class _Transformer(ast.NodeTransformer):
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
         if _keeps(node):
             return node
-        first, *rest = (self.visit(v) for v in node.values)
-        name = "and_" if isinstance(node.op, ast.And) else "or_"
-        return at(call(name, first, *(thunk(v) for v in rest)), node)
+        return self.joined(node, "and_value" if isinstance(node.op, ast.And) else "or_value", self.visit)
+
+    def condition(self, test: ast.expr) -> ast.expr:
+        """Return an expression of which only the truth matters."""
+        if not isinstance(test, ast.BoolOp) or _keeps(test):
+            found: ast.expr = self.visit(test)
+            return found
+        return self.joined(test, "and_" if isinstance(test.op, ast.And) else "or_", self.condition)
+
+    def joined(self, node: ast.BoolOp, name: str, convert: Callable[[ast.expr], ast.expr]) -> ast.expr:
+        """Return a call of the run-time support for ``and`` or ``or``, which evaluates as many operands as it needs."""
+        first, *rest = map(convert, node.values)
+        return at(call(name, first, *map(thunk, rest)), node)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
-        node.operand = self.visit(node.operand)
-        return at(call("not_", node.operand), node) if isinstance(node.op, ast.Not) else node
+        is_not = isinstance(node.op, ast.Not)
+        node.operand = self.condition(node.operand) if is_not else self.visit(node.operand)
+        return at(call("not_", node.operand), node) if is_not else node
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         if len(node.ops) == 1 or _keeps(node):
@@ -312,7 +323,7 @@ class _Transformer(ast.NodeTransformer):
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         if _keeps(node):
             return node
-        test, body, orelse = (self.visit(x) for x in (node.test, node.body, node.orelse))
+        test, body, orelse = self.condition(node.test), self.visit(node.body), self.visit(node.orelse)
         return at(call("ifexp", test, thunk(body), thunk(orelse)), node)
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
