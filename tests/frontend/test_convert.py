@@ -233,7 +233,7 @@ def boolean_operators(x):
 def chosen_operands(x):
     a = x[0] and x[1]
     b = x[2] * 0.0 or x[3] * x[4]
-    c = x[5] and 0.0 * x[6] and x[7] or x[8] * 2.0
+    c = (x[5] and 0.0 * x[6] and x[7]) or x[8] * 2.0
     for t in x:
         a = (t and a) * 0.9 + (t or 1.0)
     return a * b + c
