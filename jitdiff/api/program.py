@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any
 
@@ -86,6 +87,15 @@ class Program:
         return Specialisation(traced, self.doc, self.options, "asked for")
 
     def _specialise(self, leaves: Sequence[Any], layout: Layout) -> Specialisation:
+        before = set(layout.static)
+        try:
+            return self._traced(leaves, layout)
+        except Exception:
+            # Integers that were made static in vain.
+            layout.static = before
+            raise
+
+    def _traced(self, leaves: Sequence[Any], layout: Layout) -> Specialisation:
         while True:
             kinds = layout.kinds(leaves)
             found = self._exact.get((layout, kinds))
@@ -96,13 +106,22 @@ class Program:
                 found = self._in_family(family, layout, kinds)
             except NeedsStatic as need:
                 if need.leaves <= layout.static:
-                    raise
-                layout.static |= need.leaves
+                    raise need.error from need.__cause__
+                layout.static |= need.leaves if need.surely else self._static_for(need.leaves, leaves, layout)
                 continue
             if len(self._exact) >= MAX_EXACT:
                 del self._exact[next(iter(self._exact))]
             self._exact[(layout, kinds)] = found
             return found
+
+    def _static_for(self, candidates: frozenset[int], leaves: Sequence[Any], layout: Layout) -> frozenset[int]:
+        """Return as few of the leaves as the function can be traced with, when they are static."""
+        chosen = candidates
+        for leaf in sorted(candidates) if len(candidates) > 1 else ():
+            with suppress(Exception):
+                trace_quietly(self.function, layout, layout.kinds(leaves, chosen - {leaf}))
+                chosen -= {leaf}
+        return chosen
 
     def _in_family(self, family: Family, layout: Layout, kinds: tuple[Kind, ...]) -> Specialisation:
         shapes = list(_shapes(kinds))
@@ -154,8 +173,11 @@ class Program:
                     continue
                 family.needs_numbers = True
                 return None
-            except NeedsStatic:
-                raise
+            except NeedsStatic as need:
+                if need.surely:
+                    raise
+                family.needs_numbers = True
+                return None
             except (JitdiffError, TypeError, ValueError, IndexError):
                 family.needs_numbers = True
                 return None

@@ -129,13 +129,13 @@ class Layout:
             self.names += leaf_names(child, str(entry))
         self.static: set[int] = set()
 
-    def kinds(self, leaves: Sequence[Any]) -> tuple[Kind, ...]:
-        """Return how each leaf takes part in a trace."""
-        if not self.static:
+    def kinds(self, leaves: Sequence[Any], also: frozenset[int] = frozenset()) -> tuple[Kind, ...]:
+        """Return how each leaf takes part in a trace, if those in `also` are static too."""
+        static = self.static | also if also else self.static
+        if not static:
             return tuple(map(kind_of, leaves, self.names))
         return tuple(
-            kind_of(x, name, static=k in self.static)
-            for k, (x, name) in enumerate(zip(leaves, self.names, strict=True))
+            kind_of(x, name, static=k in static) for k, (x, name) in enumerate(zip(leaves, self.names, strict=True))
         )
 
 

@@ -103,7 +103,7 @@ def kind_of(x: Any, name: str = "", *, static: bool = False) -> Kind:
     (f64[3], f64[], i64[], 2, 'relu')
     """
     cls = type(x)
-    if cls is np.ndarray and (found := _type_of_array(x.dtype, x.shape)) is not None:
+    if cls is np.ndarray and (x.shape or not static) and (found := _type_of_array(x.dtype, x.shape)) is not None:
         return found
     if cls is float:
         return FLOAT
@@ -115,10 +115,12 @@ def kind_of(x: Any, name: str = "", *, static: bool = False) -> Kind:
                 f"the argument {name or 'here'} is {x}, which does not fit 64 bits", where=describe(caller())
             )
         return INT
-    if isinstance(x, np.character) or (static and isinstance(x, np.integer | np.bool_)):
+    if isinstance(x, np.character):
         return Static(x.item())
     x = as_leaf(x, f"the argument {name or 'here'}")
     if isinstance(x, np.generic | np.ndarray | Handle):
+        if static and isinstance(x, np.generic | np.ndarray) and not x.shape and x.dtype.kind in "iub":
+            return Static(x[()])
         return ArrayType(x.dtype.newbyteorder("="), tuple(x.shape))  # type: ignore[union-attr]
     return Static(x, name)
 

@@ -110,19 +110,17 @@ def trace(
         try:
             result = function(*args, **kwargs)
         except Exception as error:
-            if integers := _integers_behind(builder, params):
-                positions = [k for k, kind in enumerate(kinds) if not isinstance(kind, Static)]
-                raise NeedsStatic(frozenset(positions[k] for k in integers)) from error
-            if (better := explained(error)) is not None:
-                raise better from error
-            if type(error) is TracingError and getattr(function, "convertible", True) is False:
-                raise TracingError(
-                    error.what,
-                    where=error.where,
-                    hint="the source of this function cannot be had, so its if, for and while are not converted: "
-                    "define it in a file or a notebook cell",
-                ) from error
-            raise
+            given = {s for p in params for size in p.type.shape if isinstance(size, Dim) for s in size.symbols}
+            if isinstance(error, NeedsConcreteSize) and error.dim.symbols & given:
+                raise
+            final = _final(error, function)
+            positions = [k for k, kind in enumerate(kinds) if not isinstance(kind, Static)]
+            asked = _integers_behind(builder, params)
+            if integers := asked or _integers(params):
+                raise NeedsStatic(frozenset(positions[k] for k in integers), final, surely=bool(asked)) from error
+            if final is error:
+                raise
+            raise final from error
         atoms, spec = result_atoms(result, name, function_location(function))
         block = _without_unread(builder.finish(atoms))
     return Traced(block, tuple(kinds), spec, layout, dict(sizes), frozenset(assumptions.conditions))
@@ -139,24 +137,64 @@ def _without_unread(block: Block) -> Block:
 
 
 class NeedsStatic(TracingError):
-    """A trace asked for the number of an integer argument: it is to be traced again with that argument static.
+    """A trace failed with traced integer arguments: it is to be tried again with these static.
 
     Attributes
     ----------
     leaves : frozenset of int
         Positions of the leaves.
+    error : Exception
+        What to raise where that cannot be tried.
+    surely : bool
+        Whether the trace asked for their numbers, rather than failed for another reason.
     """
 
-    def __init__(self, leaves: frozenset[int]) -> None:
+    def __init__(self, leaves: frozenset[int], error: Exception, *, surely: bool) -> None:
         super().__init__("the number of an integer argument is needed")
         self.leaves = leaves
+        self.error = error
+        self.surely = surely
+
+
+def _final(error: Exception, function: Callable[..., Any]) -> Exception:
+    """Return what the user sees of an exception of a trace."""
+    where = describe(raised_at(error))
+    if isinstance(error, NeedsConcreteSize):
+        return TracingError(
+            f"a number is needed that depends on how often a loop runs ({error.dim}), which is known only when the "
+            "compiled function runs",
+            where=where,
+            hint="let the loop run over a range of known length",
+        )
+    if isinstance(error, RecursionError):
+        return TracingError(
+            "a function calls itself too deeply while it is traced: where what ends it depends on traced values, both "
+            "ways are traced each time, without end",
+            where=where,
+            hint="write a loop, or let an integer argument or a shape end it within some hundred calls",
+        )
+    if (better := explained(error)) is not None:
+        return better
+    if type(error) is TracingError and getattr(function, "convertible", True) is False:
+        return TracingError(
+            error.what,
+            where=error.where,
+            hint="the source of this function cannot be had, so its if, for and while are not converted: "
+            "define it in a file or a notebook cell",
+        )
+    return error
+
+
+def _integers(params: Sequence[Value]) -> list[int]:
+    """Return the parameters that are single integers."""
+    return [k for k, p in enumerate(params) if p.type.dtype.kind in "iub" and p.type.shape == ()]
 
 
 def _integers_behind(builder: Builder, params: Sequence[Value]) -> list[int]:
     """Return the integer parameters that the value whose number was asked for depends on."""
     if builder.refused is None:
         return []
-    integers = [k for k, p in enumerate(params) if p.type.dtype.kind in "iub" and p.type.shape == ()]
+    integers = _integers(params)
     behind = {builder.refused}
     for node in reversed(builder.block.nodes):
         if any(out in behind for out in outs_of(node)):

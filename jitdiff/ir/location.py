@@ -65,7 +65,9 @@ def raised_at(error: BaseException) -> Location | None:
     trace = error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
-        if not _is_inner(code.co_filename):
+        # Methods that dataclass writes have no file, but the globals of their module.
+        module = trace.tb_frame.f_globals.get("__name__", "")
+        if not _is_inner(code.co_filename) and not module.startswith("jitdiff."):
             found = Location(code.co_filename, trace.tb_lineno, code.co_name)
         trace = trace.tb_next
     return found

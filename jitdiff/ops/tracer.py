@@ -199,6 +199,12 @@ class Tracer(ArrayMethods):
             "an index or a range()", "use jitdiff.fori_loop, or declare the argument in static_argnames"
         )
 
+    def __hash__(self) -> int:
+        if self.type.shape or self.dtype.kind not in "iub" or self.numbers is not None:
+            return object.__hash__(self)
+        # A dict would take it for a key that it does not have.
+        return self._refuse("a key of a dict or a member of a set", "compare it with each key, or use an array")
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         if (numbers := self.numbers) is not None:
             return np.array(numbers, dtype)

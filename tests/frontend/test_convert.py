@@ -829,8 +829,8 @@ def defined_in_one_arm(x):
     return t * 2
 
 
-def defined_in_a_loop(x, n):
-    for i in range(n):
+def defined_in_a_loop(x):
+    for i in range(int(x[0])):
         t = x[i]
     return t
 
@@ -935,7 +935,7 @@ def none_then_array(x):
         (carry_changes_dtype, (X,), r"y changes in the loop from i64\[12\] to f64\[12\]", 2),
         (arms_disagree, (X,), r"t is f64\[2\] if the condition .* is true, and f64\[3\] if it is false", 5),
         (defined_in_one_arm, (X,), r"t has no value if the condition .* is false", 3),
-        (defined_in_a_loop, (X, 3), r"t has no value if the loop does not run at all", 3),
+        (defined_in_a_loop, (X,), r"t has no value if the loop does not run at all", 3),
         (falls_off_the_end, (X,), r"returns a value on some ways only", 1),
         (captured_is_changed, (X,), r"from outside of the compiled function is changed in place", 2),
         (attribute_in_a_loop, (X,), r"a Model from around a traced branch or loop is changed in it", 3),

@@ -113,6 +113,8 @@ def compiled(function: FunctionType, node: Definition, names: Sequence[str]) -> 
     _without_defaults(node)
     if isinstance(node, ast.FunctionDef):
         node.decorator_list, node.returns = [], None
+        # A function that names itself means the variable around it.
+        node.name = f"{GENERATED}function"
         inside: list[ast.stmt] = [node, ast.Return(ast.Constant(None))]
     else:
         inside = [ast.Return(node)]
