@@ -9,7 +9,7 @@ from jitdiff.codegen.items import Plan, Slot
 from jitdiff.codegen.plan import carries_of, slots_of
 from jitdiff.codegen.program import Place, Program
 from jitdiff.codegen.text import Stmt, dtype_text, normal, shape_text
-from jitdiff.ir import ArrayType, Atom, Dim, For, If, Value, While
+from jitdiff.ir import ArrayType, Atom, For, If, Value, While
 
 _ROWS = 16
 """Rows that a history of unknown length starts with."""
@@ -146,9 +146,8 @@ def _bind_size(program: Program, node: For | While, text: str) -> list[Stmt]:
 
 def _unknown_size(program: Program, node: For | While) -> str:
     """Return the symbol for the number of rows of what a loop records, if it gets its value from the loop."""
-    size = node.stacked[0].shape[0] if node.stacked else None
-    known = not isinstance(size, Dim) or str(size) in program.symbols or not str(size).isidentifier()
-    return "" if known else str(size)
+    known = node.size is None or str(node.size) in program.symbols or not str(node.size).isidentifier()
+    return "" if known else str(node.size)
 
 
 def _while(program: Program, node: While, scope: tuple[Stmt, ...], emit_block: EmitBlock) -> list[Stmt]:

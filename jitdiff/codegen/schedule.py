@@ -19,7 +19,24 @@ from jitdiff.codegen.overwrite import Overwriting
 from jitdiff.codegen.program import Program
 from jitdiff.codegen.spread import is_short
 from jitdiff.codegen.storage import base_of
-from jitdiff.ir import Apply, Atom, Block, For, If, Shape, Value, While, args_of, blocks_of, free_values, outs_of
+from jitdiff.ir import (
+    Apply,
+    Atom,
+    Block,
+    Const,
+    Dim,
+    For,
+    If,
+    Shape,
+    Value,
+    While,
+    args_of,
+    blocks_of,
+    free_values,
+    outs_of,
+    symbol_made,
+    symbols_read,
+)
 from jitdiff.ops.emission import Call, Index, Write, Writes
 
 
@@ -63,6 +80,7 @@ class Scheduler:
             self.items = list(self._items())
             reads = {item: self._reads(item) for item in self.items}
             self.order = Order(self.items, reads, self.program.spread)
+            self._order_sizes()
             overwriting = Overwriting(self.program, self.plan, self.order, self.owned, self.in_place, self.made)
             overwriting.run()
             self.refused = overwriting.refused
@@ -187,6 +205,26 @@ class Scheduler:
                 # The initial values that are arrays are read by the copies of them.
                 free = [*(a for a in args_of(node) if a.shape == ()), *free_values(*blocks_of(node))]
                 return [(b, None) for a in free if isinstance(a, Value) for b in self._bases(a)]
+
+    def _order_sizes(self) -> None:
+        """Let what needs the number of trips of a loop as a size come after the loop."""
+        for region in self.items:
+            made = symbol_made(region.node) if isinstance(region, Region) else frozenset()
+            for item in self.items if made else ():
+                if item.order > region.order and not made.isdisjoint(self._sizes(item)):
+                    self.order.add(region, item, close=False)
+
+    def _sizes(self, item: Item) -> frozenset[str]:
+        """Return the symbolic sizes that an item needs the values of."""
+        if not isinstance(item, Root):
+            return symbols_read(item.node)
+        elements = self.program.elements(item.space)
+        atoms = [elements.nodes[e].atom for e in reach_of(self.program, elements, [item]).order]
+        nodes = [node for a in atoms if isinstance(a, Value) and (node := self.program.definitions.get(a)) is not None]
+        sizes = [*item.space, *(a.value for a in atoms if isinstance(a, Const))]
+        return frozenset().union(
+            *(size.symbols for size in sizes if isinstance(size, Dim)), *(symbols_read(node) for node in nodes)
+        )
 
     def _bases(self, value: Value) -> Iterator[Value]:
         if value in self.program.stored:

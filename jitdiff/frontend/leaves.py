@@ -120,7 +120,7 @@ def kind_of(x: Any, name: str = "", *, static: bool = False) -> Kind:
     x = as_leaf(x, f"the argument {name or 'here'}")
     if isinstance(x, np.generic | np.ndarray | Handle):
         if static and isinstance(x, np.generic | np.ndarray) and not x.shape and x.dtype.kind in "iub":
-            return Static(x[()])
+            return Static(np.asarray(x)[()])
         return ArrayType(x.dtype.newbyteorder("="), tuple(x.shape))  # type: ignore[union-attr]
     return Static(x, name)
 

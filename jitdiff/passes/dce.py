@@ -94,9 +94,9 @@ def _loop(node: For | While, live: set[Value], sized: bool) -> Node | None:
     body = replace(body, params=(*lead, *_of(params, carries)))
     init: tuple[Atom, ...] = tuple(a for a, c in zip(node.init, carries, strict=True) if c)
     outs, stacked = _of(node.outs, carries), _of(node.stacked, stacks)
+    size = node.size if sized or stacked else None
     if isinstance(node, For):
-        return replace(node, init=init, body=body, outs=outs, stacked=stacked)
+        return replace(node, init=init, body=body, outs=outs, stacked=stacked, size=size)
     cond = replace(_block(node.cond, [True]), params=_of(node.cond.params, carries))
-    return replace(
-        node, cond=cond, body=body, init=init, outs=outs, stacked=stacked, count=node.count if count else None
-    )
+    made = node.count if count else None
+    return replace(node, cond=cond, body=body, init=init, outs=outs, stacked=stacked, count=made, size=size)

@@ -142,6 +142,22 @@ def test_only_the_integers_that_are_needed_become_static():
     assert len(compiled.specialisations) == 2
 
 
+def halves(x):
+    rows = []
+    while np.sum(x) > 1.0:
+        x = x * 0.5
+        rows.append(x)
+    return rows
+
+
+@pytest.mark.parametrize(
+    "function",
+    [np.std, np.mean, lambda rows: np.sum(np.ones(len(rows))) * rows[0][0], lambda rows: rows[-1] * len(rows)],
+)
+def test_numbers_of_trips_are_sizes_after_the_loop(function):
+    agrees(lambda x: function(np.array(halves(x))), 1.1 * X)
+
+
 def test_numbers_that_only_a_run_knows_are_refused_by_an_error_of_ours():
     @jd.compile
     def of_an_element(x, ns):
@@ -149,11 +165,7 @@ def test_numbers_that_only_a_run_knows_are_refused_by_an_error_of_ours():
 
     @jd.compile
     def of_trips(x):
-        rows = []
-        while np.sum(x) > 1.0:
-            x = x * 0.5
-            rows.append(x)
-        return np.sum(np.linspace(0.0, 1.0, len(rows)))
+        return x[0] * len([0] * int(len(halves(x))))
 
     for call in (lambda: of_an_element(X, np.array([2, 3])), lambda: of_trips(X), lambda: of_trips.grad(X)):
         with pytest.raises(TracingError, match=r"test_static_integers.py:\d+") as caught:
