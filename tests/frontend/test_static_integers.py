@@ -165,7 +165,7 @@ def test_numbers_that_only_a_run_knows_are_refused_by_an_error_of_ours():
 
     @jd.compile
     def of_trips(x):
-        return x[0] * len([0] * int(len(halves(x))))
+        return x[0] * len([0] * len(halves(x)))
 
     for call in (lambda: of_an_element(X, np.array([2, 3])), lambda: of_trips(X), lambda: of_trips.grad(X)):
         with pytest.raises(TracingError, match=r"test_static_integers.py:\d+") as caught:
