@@ -15,8 +15,8 @@ from jitdiff.eager.handle import EagerHandle
 from jitdiff.eager.recorder import Recorder, Step, active, recording, start, stop
 from jitdiff.eager.tensor import Tensor, tensor_of
 from jitdiff.errors import ArgumentError, DtypeError, ShapeError, TapeError, TracingError
+from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
-from jitdiff.ops import Tracer
 from jitdiff.ops.fit import fit
 from jitdiff.ops.table import computed
 
@@ -119,6 +119,16 @@ def pushforward(step: Step, tangents: Sequence[Any], outer: Sequence[Recorder]) 
     return [None if g is None else next(found) for g in gs]
 
 
+def _require_no_trace() -> None:
+    """Raise in a trace, whose operations an accumulator does not see."""
+    if current_builder() is not None:
+        raise TracingError(
+            "a ForwardAccumulator in a compiled function, whose operations it does not follow",
+            where=describe(caller()),
+            hint="use jd.jvp(f, primals, tangents) there, or the accumulator around the call of the compiled function",
+        )
+
+
 class ForwardAccumulator:
     """Computes derivatives along a direction as operations happen: forward mode, as TensorFlow has it.
 
@@ -155,15 +165,10 @@ class ForwardAccumulator:
     __slots__ = ("__weakref__", "_pusher", "_recording")
 
     def __init__(self, primals: Any, tangents: Any) -> None:
+        _require_no_trace()
         self._pusher = Pusher()
         self._recording = False
         for (primal, path), tangent in zip(handles_in(primals, "primals"), nested_as(primals, tangents), strict=True):
-            if isinstance(primal, Tracer):
-                raise TracingError(
-                    f"{path} is a traced value: a ForwardAccumulator in a compiled function",
-                    where=describe(caller()),
-                    hint="use jd.jvp there, which appends the tangents to the program",
-                )
             if primal in self._pusher.known:
                 raise ArgumentError(f"{path} is a primal that was given before", where=describe(caller()))
             if primal.dtype.kind != "f":
@@ -179,6 +184,7 @@ class ForwardAccumulator:
             self._pusher.set(primal, convert(t, primal.dtype))
 
     def __enter__(self) -> ForwardAccumulator:
+        _require_no_trace()
         if self._recording:
             raise TapeError("Accumulator is already recording.", where=describe(caller()))
         self._recording = True
@@ -203,6 +209,7 @@ class ForwardAccumulator:
         -------
         Tensor or None, nested as `primals`
         """
+        _require_no_trace()
         zero = is_zero(unconnected_gradients)
         found = []
         for x, _ in handles_in(primals, "primals"):

@@ -22,7 +22,7 @@ from jitdiff.eager.recorder import Recorder, Step, active, recording
 from jitdiff.eager.tensor import Tensor, tensor_of
 from jitdiff.errors import TapeError, TracingError
 from jitdiff.ir import ArrayType
-from jitdiff.ir.builder import current_builder
+from jitdiff.ir.builder import building, current_builder
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Op
 from jitdiff.ops.elementwise import identity
@@ -53,7 +53,7 @@ class View(NamedTuple):
     def elements(self) -> Tensor:
         """Return what the view sees now."""
         base = self.base.read()
-        with self.root._cell.recorded():
+        with self.root._cell.recorded(), building(None):
             found: Tensor = self.op(base, *self.rest, **self.attrs)
         # A Tensor that an object reads is nobody's view.
         found._view, base._views = None, None
@@ -146,7 +146,9 @@ class Changed(Tensor):
         found: Tensor = self._cell.tensor()
         return first(self) if found is self._cell.first else found
 
-    key = read
+    def key(self) -> Tensor:
+        """Return what recorders know the present value by; in a trace that is the object, which each run reads anew."""
+        return self if current_builder() is not None else self.read()
 
     @property
     def type(self) -> ArrayType:

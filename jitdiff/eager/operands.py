@@ -35,7 +35,9 @@ def operand(x: Any, name: str) -> Any:
 
 def captured(x: EagerHandle) -> Tracer:
     """Return the traced value that stands for a Tensor or Variable met in a trace; each run reads it anew."""
-    return Tracer(builder_now().capture(x))  # type: ignore[arg-type]
+    found = Tracer(builder_now().capture(x))  # type: ignore[arg-type]
+    found.fixed = "it comes from outside of the compiled function"
+    return found
 
 
 def leaves_of(x: Any) -> Iterator[Any]:

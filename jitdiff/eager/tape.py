@@ -292,6 +292,8 @@ class GradientTape(Recording):
     def _asked(self, call: str, target: Any, sources: Any) -> tuple[list[Any], list[Any], list[Recorder]]:
         """Return the leaves of both, and the recorders that the answer is recorded on."""
         self._require_usable(call)
+        if self._span is None:
+            self._require_same_world(call)
         targets, wrt = tensors_in(target, "target"), tensors_in(sources, "sources")
         return targets, wrt, self._recorders_around(call)
 

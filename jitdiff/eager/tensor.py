@@ -12,10 +12,9 @@ from jitdiff.eager.explain import note
 from jitdiff.eager.handle import EagerHandle
 from jitdiff.eager.operands import captured, explained, kept, operand
 from jitdiff.eager.recorder import Step, active
-from jitdiff.ir import Dim
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.dtypes import CHARACTERS, SCALARS, supported
-from jitdiff.ops import FUNCTIONS, OPS, UFUNCS, Op, Tracer
+from jitdiff.ops import FUNCTIONS, OPS, UFUNCS, Op
 from jitdiff.ops.admission import admitted
 from jitdiff.ops.elementwise import identity
 from jitdiff.ops.methods import ArrayMethods, called
@@ -167,6 +166,8 @@ def apply(op: Op, xs: Sequence[Any], attrs: dict[str, Any], given: Sequence[Any]
 
     `given` are the objects that the user holds, where those are others than what is computed with.
     """
+    if current_builder() is not None:
+        return _append(op, xs, attrs)
     recorders = active()
     values = []
     followed: list[Any] = []
@@ -210,6 +211,8 @@ def apply(op: Op, xs: Sequence[Any], attrs: dict[str, Any], given: Sequence[Any]
 
 def _apply_to_self(op: Op, x: Tensor) -> Tensor:
     """Apply an op of one operand and no attributes: what `apply` does, without its generality."""
+    if current_builder() is not None:
+        return _append(op, (x,), _NONE)  # type: ignore[no-any-return]
     value = x._value
     try:
         y = op.evaluate(value)
@@ -274,13 +277,12 @@ def fresh(x: Tensor) -> Tensor:
 
 def _apply_mixed(op: Op, xs: Sequence[Any], attrs: dict[str, Any]) -> Any:
     """Apply an op to operands that are not all Tensors, arrays and numbers."""
-    operands = tuple(operand(x, op.name) for x in xs)
-    if any(isinstance(x, Tracer | Dim) for x in operands):
-        # The object itself is captured, not what it holds while tracing.
-        return op(
-            *(captured(x) if isinstance(x, EagerHandle) else y for x, y in zip(xs, operands, strict=True)), **attrs
-        )
-    return apply(op, operands, attrs, xs)
+    return apply(op, [operand(x, op.name) for x in xs], attrs, xs)
+
+
+def _append(op: Op, xs: Sequence[Any], attrs: dict[str, Any]) -> Any:
+    """Append an op to the trace: Tensors and Variables are parameters of the program, also where they meet alone."""
+    return op(*(captured(x) if isinstance(x, Tensor) else operand(x, op.name) for x in xs), **attrs)
 
 
 _NONE: dict[str, Any] = {}
@@ -292,6 +294,8 @@ def _binary(op: Op, slow: Callable[[Any, Any], Any], swapped: bool) -> Callable[
 
     def method(self: Any, other: Any) -> Any:
         kind = type(other)
+        if current_builder() is not None:
+            return slow(self, other)
         if kind is Tensor:
             x, y, second = self._value, other._value, other
         elif kind is float or kind is int:
