@@ -1,6 +1,7 @@
 """What users call: `compile` and the transforms."""
 
-from jitdiff.api.compiled import Compiled, compile
+from jitdiff.api.compiled import Compiled
+from jitdiff.api.decorator import compile
 from jitdiff.api.jacobians import hessian, jacfwd, jacobian, jacrev
 from jitdiff.api.mapping import map, vmap
 from jitdiff.api.numerical import check_grads

@@ -1,12 +1,13 @@
-"""`compile`: NumPy functions as native functions, with their derivatives."""
+"""Compiled functions: called, differentiated, and asked what they are."""
 
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, cast, overload
 
 from jitdiff import eager
 from jitdiff.api import transforms
@@ -15,11 +16,10 @@ from jitdiff.api.methods import as_argument, of_method, target
 from jitdiff.api.program import Program
 from jitdiff.api.specialisation import Options, Specialisation
 from jitdiff.api.tape_op import inlined, operation
-from jitdiff.errors import ArgumentError, ArgumentTypeError
+from jitdiff.errors import ArgumentError
 from jitdiff.frontend import Signature, StoredFunction, converting, is_native, tree_map, unflatten
 from jitdiff.ir import show, type_of
 from jitdiff.ir.builder import current_builder
-from jitdiff.ir.location import caller, describe
 from jitdiff.native.signals import NotMine
 from jitdiff.ops import Handle
 from jitdiff.ops.tracer import apart
@@ -71,15 +71,13 @@ class Compiled(Generic[P, R]):
         static_argnames: Iterable[str] = (),
         static_argnums: Iterable[int] = (),
         options: Options | None = None,
+        name: str = "",
     ) -> None:
         self._function = function
         self._converted = converting(function)
-        self._program = Program(
-            self._converted,
-            Signature(function, static_argnames, static_argnums),
-            options or Options(),
-            _doc_of(function),
-        )
+        signature = Signature(function, static_argnames, static_argnums)
+        signature.name = name or signature.name
+        self._program = Program(self._converted, signature, options or Options(), _doc_of(signature.name))
         self._bound: tuple[Any, ...] = ()
         self._origin: tuple[Any, ...] | None = None
         self._fast = _NOTHING
@@ -88,7 +86,7 @@ class Compiled(Generic[P, R]):
         self._transformed: dict[Any, Compiled[..., Any]] = {}
         functools.update_wrapper(self, function)
         self.__name__ = self._program.signature.name
-        self.__qualname__ = getattr(function, "__qualname__", self.__name__)
+        self.__qualname__ = name or getattr(function, "__qualname__", self.__name__)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return the result, computed by native code."""
@@ -112,7 +110,7 @@ class Compiled(Generic[P, R]):
         found = self._program.find(leaves, layout)
         if any(isinstance(x, Handle) for x in leaves) or (found.handles and eager.is_recording()):
             return self._on_tape(found, leaves)
-        if len(leaves) == len(found.traced_leaves) == len(args) and all(map(is_native, leaves)):
+        if not self._bound and len(leaves) == len(found.traced_leaves) == len(args) and all(map(is_native, leaves)):
             self._streak = self._streak + 1 if found is self._latest_found else 0
             self._latest_found = found
             if self._streak >= self._patience and not found.handles:
@@ -158,7 +156,7 @@ class Compiled(Generic[P, R]):
         return found._bind(self._bound) if self._bound else found
 
     def _bind(self, bound: tuple[Any, ...]) -> Compiled[..., Any]:
-        clone: Compiled[..., Any] = object.__new__(Compiled)
+        clone: Compiled[..., Any] = object.__new__(type(self))
         clone.__dict__.update({k: v for k, v in self.__dict__.items() if k not in ("grad", "value_and_grad", "hessp")})
         clone._bound = bound
         clone._fast = _NOTHING
@@ -238,7 +236,7 @@ class Compiled(Generic[P, R]):
         The pullback gives None for a cotangent that is not of the results' structure and shapes.
         """
         leaves, layout = self._program.arrange((*self._bound, *primals), {})
-        if self._bound or any(isinstance(x, Handle) for x in leaves):
+        if self._bound or layout.holds_objects or any(isinstance(x, Handle) for x in leaves):
             return None
         found = self._program.find(leaves, layout)
         return None if found.handles or found.is_symbolic else found.value_and_pullback(leaves)
@@ -319,9 +317,19 @@ class Compiled(Generic[P, R]):
     def _can_be_pickled(self) -> bool:
         return bool(self._program.specialisations) or _imported(self._function) is self or _has_a_name(self._function)
 
+    def _reduce_bound(self) -> tuple[Any, ...]:
+        owner = target(self._bound[0])
+        if self._origin is not None:
+            compiled, transform, options = self._origin
+            return _transform_again, (compiled._bind(self._bound), transform, options)
+        found = inspect.getattr_static(type(owner), self.__name__, None)
+        if isinstance(found, Compiled) and found._program is self._program:
+            return getattr, (owner, self.__name__)
+        return _bind_again, (self._bind(()), owner)
+
     def __reduce__(self) -> str | tuple[Any, ...]:
         if self._bound:
-            return getattr, (target(self._bound[0]), self.__name__)
+            return self._reduce_bound()
         if self._origin is not None and self._origin[0]._can_be_pickled():
             compiled, transform, options = self._origin
             return _transform_again, (compiled, transform, options)
@@ -332,6 +340,10 @@ class Compiled(Generic[P, R]):
             self._latest()
             function = StoredFunction(self._program.signature, [each.traced for each in self._program.specialisations])
         return _compile_again, (function, tuple(self._program.signature.static), self._program.options)
+
+
+def _bind_again(compiled: Compiled[..., Any], owner: Any) -> Compiled[..., Any]:
+    return compiled.__get__(owner, type(owner))
 
 
 def _compiled_like(like: Compiled[..., Any], function: Callable[..., Any]) -> Compiled[..., Any]:
@@ -359,98 +371,6 @@ def _compile_again(function: Callable[..., Any], static: tuple[str, ...], option
     return Compiled(function, static, options=options)
 
 
-def _doc_of(function: Callable[..., Any]) -> str:
+def _doc_of(name: str) -> str:
     """Return the first line of an emitted module."""
-    name = getattr(function, "__name__", "f")
     return f"{name}, compiled by jitdiff."
-
-
-@overload
-def compile(fn: Callable[P, R]) -> Compiled[P, R]: ...
-@overload
-def compile(
-    fn: None = None,
-    *,
-    static_argnames: str | Iterable[str] = (),
-    static_argnums: int | Iterable[int] = (),
-    donate: str | Iterable[str] = (),
-    parallel: bool | Literal["auto"] = "auto",
-    cache: bool = True,
-) -> Callable[[Callable[P, R]], Compiled[P, R]]: ...
-@overload
-def compile(
-    fn: Callable[P, R],
-    *,
-    static_argnames: str | Iterable[str] = (),
-    static_argnums: int | Iterable[int] = (),
-    donate: str | Iterable[str] = (),
-    parallel: bool | Literal["auto"] = "auto",
-    cache: bool = True,
-) -> Compiled[P, R]: ...
-def compile(
-    fn: Callable[P, R] | None = None,
-    *,
-    static_argnames: str | Iterable[str] = (),
-    static_argnums: int | Iterable[int] = (),
-    donate: str | Iterable[str] = (),
-    parallel: bool | Literal["auto"] = "auto",
-    cache: bool = True,
-) -> Compiled[P, R] | Callable[[Callable[P, R]], Compiled[P, R]]:
-    """Compile a NumPy function to native code, together with its derivatives.
-
-    Use it as a decorator, bare or with options. Nothing is compiled before the first call.
-
-    Parameters
-    ----------
-    fn : callable
-        A function of arrays and numbers, in any nesting, that computes with NumPy.
-    static_argnames : str or iterable of str
-        Arguments that are to be Python values inside the function: each value has its own specialisation.
-    static_argnums : int or iterable of int
-        The same by position.
-    donate : str or iterable of str
-        Arrays that the caller gives away to be written to: what the function does to them in place is in the caller's
-        arrays after a call. Other arguments are never changed, whatever the function does to them inside. Derivatives
-        change nothing.
-    parallel : bool or "auto"
-        Whether loops may run on several threads; "auto" does so where it pays.
-    cache : bool
-        Whether compiled code is kept on disk for other processes.
-
-    Returns
-    -------
-    Compiled
-        The function, with ``grad``, ``value_and_grad``, ``hessp``, ``source`` and more.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import jitdiff as jd
-    >>> @jd.compile
-    ... def loss(w, x, y):
-    ...     return np.mean((x * w - y) ** 2)
-    >>> loss(2.0, np.array([1.0, 2.0]), np.array([1.0, 3.0]))
-    np.float64(1.0)
-    >>> loss.grad(2.0, np.array([1.0, 2.0]), np.array([1.0, 3.0]))
-    np.float64(3.0)
-    """
-    names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
-    donated = (donate,) if isinstance(donate, str) else tuple(donate)
-    numbers = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
-    if parallel not in (True, False, "auto"):
-        raise ArgumentError(f'compile: parallel is True, False or "auto", not {parallel!r}')
-    options = Options(parallel, cache)
-
-    def decorate(function: Callable[P, R]) -> Compiled[P, R]:
-        if not callable(function):
-            raise ArgumentTypeError(f"compile: a function is needed, not {function!r}", where=describe(caller()))
-        if isinstance(function, Compiled):
-            function = function.__wrapped__
-        compiled = Compiled(function, names, numbers, options)
-        if not donated:
-            return compiled
-        from jitdiff.api.donate import Donating
-
-        return Donating.of(compiled, donated)
-
-    return decorate if fn is None else decorate(fn)

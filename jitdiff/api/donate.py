@@ -54,11 +54,12 @@ class Donating(Compiled[P, R]):
         """Return the result, and leave in the donated arrays what the function makes of them."""
         if current_builder() is not None:
             # Part of a larger program, it changes the arrays of that.
-            return self._converted(*args, **kwargs)  # type: ignore[no-any-return]
-        given = _given(self._program.signature, args, kwargs)
+            return self._converted(*self._targets(args), **kwargs)  # type: ignore[no-any-return]
+        given = _given(self._program.signature, self._targets(args), kwargs)
         for name in self._names:
             self._check(name, given.get(name))
-        result, changed = self._changing(*args, **kwargs)
+        changing = self._changing._bind(self._bound) if self._bound else self._changing
+        result, changed = changing(*args, **kwargs)
         for name, value in zip(self._names, changed, strict=True):
             given[name][...] = value
         return result  # type: ignore[no-any-return]

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import is_dataclass
 from typing import Any
 
-from jitdiff.frontend import Instance, Static
+from jitdiff.frontend import Self, Static, can_be_opened
 
 
 def as_argument(instance: Any) -> Any:
     """Return the first argument of a method: a tree of the attributes where there are any, else static."""
-    if hasattr(instance, "__dict__") and not isinstance(instance, type):
-        return Instance(instance)
-    return instance if isinstance(instance, tuple) or is_dataclass(type(instance)) else Static(instance)
+    if can_be_opened(type(instance)):
+        return Self(instance)
+    return instance if isinstance(instance, tuple) else Static(instance)
 
 
 def target(argument: Any) -> Any:
     """Return the object that a method's first argument stands for."""
-    if isinstance(argument, Instance):
+    if isinstance(argument, Self):
         return argument.target
     return argument.value if isinstance(argument, Static) else argument
 

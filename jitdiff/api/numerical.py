@@ -48,7 +48,8 @@ def check_grads(
     modes : sequence of "fwd", "rev"
         Whether to check `jvp`, `vjp` or both; of higher orders, every mixture.
     atol, rtol : float, optional
-        Tolerances, by default 1e-6, or 2e-2 where an argument or a result is float32, and ten times as much for each further order.
+        Tolerances, by default 1e-6, or 2e-2 where an argument or a result is float32, and ten times as much for each
+        further order.
     eps : float, optional
         Step of the differences, by default the cube root of the dtype's precision.
 

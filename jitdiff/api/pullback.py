@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jitdiff import ad, codegen, passes
+from jitdiff.frontend import native
 from jitdiff.ir import ArrayType, Block, Emitted
 from jitdiff.ops.admission import admitted
 
@@ -25,7 +26,7 @@ class Pullback:
     block : Block
         The program as traced.
     arguments : int
-        How many of its parameters are arguments; the others stand for captured arrays.
+        How many of its parameters are arguments; the others stand for captured arrays, Tensors not among them.
     among : sequence of int
         Positions of the arguments to differentiate by, if they are floating.
     cache : bool
@@ -35,7 +36,6 @@ class Pullback:
     def __init__(self, block: Block, arguments: int, among: Sequence[int], cache: bool) -> None:
         self.types = tuple(r.type for r in block.results)
         self.wrt = tuple(k for k in among if block.params[k].type.is_float)
-        self.arguments = arguments
         self.cache = cache
         block = replace(block, nodes=passes.before_adjoint(block.nodes))
         program = passes.optimise(ad.joint(block, self.wrt))
@@ -60,16 +60,17 @@ class Pullback:
 
         return build(self.forward, cache=self.cache), build(self.adjoint, cache=self.cache)
 
-    def __call__(self, operands: Sequence[Any]) -> tuple[list[Any], Callable[[Sequence[Any]], list[Any]]]:
-        """Return the flat results on native operands, and the function from their cotangents to those of `wrt`.
+    def __call__(self, leaves: Sequence[Any]) -> tuple[list[Any], Callable[[Sequence[Any]], list[Any]]]:
+        """Return the flat results on native leaves, and the function from their cotangents to those of `wrt`.
 
         Cotangents are arrays and scalars of exactly the types of the floating results.
         """
         forward, adjoint = self._kernels
+        operands = [*leaves, *map(native, self.split.forward.captured)]
         saved = _each(forward.call(*operands), [r.type for r in self.split.forward.results])
         results, residuals = saved[: len(self.types)], saved[len(self.types) :]
-        # Arrays read from around the function may change before the pullback is called. Arguments must not.
-        read = [operands[k] if k < self.arguments else _kept(operands[k]) for k in self.split.reads]
+        # The adjoint reads what these were, whatever becomes of the caller's arrays until then.
+        read = [_kept(operands[k]) for k in self.split.reads]
         kinds = [r.type for r in self.split.adjoint.results]
         return results, lambda cotangents: _each(adjoint.call(*read, *residuals, *cotangents), kinds)
 

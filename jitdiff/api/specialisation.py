@@ -208,7 +208,7 @@ class Specialisation:
         """
         pullback, out_spec = self.pullback, self.traced.out_spec
         args_spec, _ = self.traced.layout.spec.children()
-        results, pull = pullback([*(native(leaves[k]) for k in self.traced_leaves), *self.captured()])
+        results, pull = pullback([native(leaves[k]) for k in self.traced_leaves])
         moving = [self.traced_leaves[k] for k in pullback.wrt]
 
         def pulled(cotangent: Any) -> tuple[Any, ...] | None:

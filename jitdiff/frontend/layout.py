@@ -10,6 +10,7 @@ from optree import PyTreeSpec
 
 from jitdiff.errors import ArgumentError, ArgumentTypeError
 from jitdiff.frontend.leaves import Kind, Static, kind_of
+from jitdiff.frontend.objects import holds_objects, is_opened, opened
 from jitdiff.frontend.trees import flatten, leaf_names
 from jitdiff.ir.location import caller, describe
 
@@ -116,6 +117,8 @@ class Layout:
         A name for each leaf.
     static : set of int
         Leaves that a trace asked the number of: integers, static from then on.
+    holds_objects : bool
+        Whether there are objects among the arguments.
     """
 
     def __init__(self, signature: Signature, spec: PyTreeSpec) -> None:
@@ -128,6 +131,7 @@ class Layout:
         for entry, child in zip(kwargs_spec.entries(), kwargs_spec.children(), strict=True):
             self.names += leaf_names(child, str(entry))
         self.static: set[int] = set()
+        self.holds_objects = holds_objects(spec)
 
     def kinds(self, leaves: Sequence[Any], also: frozenset[int] = frozenset()) -> tuple[Kind, ...]:
         """Return how each leaf takes part in a trace, if those in `also` are static too."""
@@ -140,5 +144,16 @@ class Layout:
 
 
 def flatten_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any], PyTreeSpec]:
-    """Return the leaves of the arguments of a call and their structure."""
-    return flatten((args, kwargs))
+    """Return the leaves of the arguments of a call and their structure; objects are trees of their attributes."""
+    leaves, spec = flatten((args, kwargs))
+    if _as_they_are.issuperset(map(type, leaves)):
+        return leaves, spec
+    kinds = set(map(type, leaves))
+    if any(map(is_opened, kinds)):
+        return opened(leaves, spec)
+    _as_they_are.update(kinds)
+    return leaves, spec
+
+
+_as_they_are: set[type] = set()
+"""Types of leaves found to be no objects."""

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from optree import PyTreeSpec
 
-from jitdiff.errors import JitdiffError, TracingError
+from jitdiff.errors import JitdiffError, TraceWarning, TracingError
 from jitdiff.frontend.layout import Layout
 from jitdiff.frontend.leaves import Kind, Static
-from jitdiff.frontend.trees import flatten, unflatten
+from jitdiff.frontend.objects import assigned, attributes, closed
+from jitdiff.frontend.trees import flatten
 from jitdiff.ir import (
     ArrayType,
     Atom,
@@ -32,7 +33,7 @@ from jitdiff.ir import (
     reads_of,
 )
 from jitdiff.ir.builder import building
-from jitdiff.ir.location import describe, raised_at
+from jitdiff.ir.location import describe, raised_at, warn
 from jitdiff.ops import Handle, Tracer, lift
 
 
@@ -104,7 +105,8 @@ def trace(
         else:
             params.append(Value(kind, label))
             leaves.append(Tracer(params[-1]))
-    args, kwargs = unflatten(layout.spec, leaves)
+    (args, kwargs), objects = closed(layout.spec, leaves)
+    before = [(x, attributes(x)) for x in objects]
     builder = Builder(params, name=identifier)
     with building(builder), assuming(sizes) as assumptions:
         try:
@@ -123,6 +125,12 @@ def trace(
             raise final from error
         atoms, spec = result_atoms(result, name, function_location(function))
         block = _without_unread(builder.finish(atoms))
+    if changed := assigned(before):
+        warn(
+            f"{name} assigns {', '.join(changed)}, which happens while it is traced only: the objects that it is "
+            "called with stay as they are",
+            TraceWarning,
+        )
     return Traced(block, tuple(kinds), spec, layout, dict(sizes), frozenset(assumptions.conditions))
 
 

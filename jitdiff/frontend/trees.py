@@ -70,52 +70,41 @@ def _part(entry: Any) -> str:
     return str(getattr(entry, "field", entry.entry))
 
 
-class Instance:
-    """An object whose attributes are the children of a tree: the ``self`` of a compiled method.
-
-    Inside a trace it becomes a copy of the object that holds traced attributes.
-    """
-
-    __slots__ = ("target",)
-
-    def __init__(self, target: Any) -> None:
-        self.target = target
-
-
 def register_dataclass(cls: type) -> bool:
     """Register a dataclass as a tree of its fields; say whether `cls` is one."""
     if not dataclasses.is_dataclass(cls):
         return False
-    names = tuple(f.name for f in dataclasses.fields(cls))
+    fields = tuple(f.name for f in dataclasses.fields(cls))
 
-    def build(_: Any, fields: Iterable[Any]) -> Any:
+    def children(value: Any) -> Any:
+        more = [n for n in getattr(value, "__dict__", ()) if n not in fields]
+        fixed = {n: getattr(value, n) for n in more if type(getattr(value, n)) in _FIXED}
+        names = (*fields, *(n for n in more if n not in fixed))
+        return [getattr(value, name) for name in names], (names, tuple(fixed.items())), names
+
+    def build(meta: Any, values: Iterable[Any]) -> Any:
+        names, fixed = meta
         # Not by the constructor, whose checks and conversions are for numbers.
-        value: Any = object.__new__(cls)
-        for name, field in zip(names, fields, strict=True):
-            object.__setattr__(value, name, field)
-        return value
+        made: Any = object.__new__(cls)
+        for name, value in (*zip(names, values, strict=True), *fixed):
+            object.__setattr__(made, name, value)
+        return made
 
     with _lock:
         if cls not in _registered:
             _registered.add(cls)
-            _enter(cls, lambda value: ([getattr(value, name) for name in names], None, names), build)
+            enter(cls, children, build)
     return True
 
 
-def _enter(cls: Any, children: Callable[[Any], Any], build: Callable[[Any, Iterable[Any]], Any]) -> None:
+_FIXED = frozenset({str, int, bool, type(None)})
+"""Types of attributes, beside the fields of a dataclass, that belong to its structure."""
+
+
+def enter(cls: Any, children: Callable[[Any], Any], build: Callable[[Any, Iterable[Any]], Any]) -> None:
+    """Enter a class among those of trees: by its children and what else there is to know, and how to build it of these.
+
+    ``children(value)`` gives the children, what the structure knows besides, and the name of each child;
+    ``build(knows, children)`` gives a value.
+    """
     optree.register_pytree_node(cls, children, build, path_entry_type=optree.GetAttrEntry, namespace=NAMESPACE)
-
-
-def _instance_children(value: Instance) -> Any:
-    names = tuple(vars(value.target))
-    return list(vars(value.target).values()), (type(value.target), names), names
-
-
-def _instance_build(kind: Any, fields: Iterable[Any]) -> Any:
-    cls, names = kind
-    value: Any = object.__new__(cls)
-    vars(value).update(zip(names, fields, strict=True))
-    return value
-
-
-_enter(Instance, _instance_children, _instance_build)

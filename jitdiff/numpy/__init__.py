@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from jitdiff.errors import MissingAttributeError
 from jitdiff.ops import FUNCTIONS, UFUNCS, Handle
 from jitdiff.ops.table import unsupported
 
@@ -60,7 +61,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"jitdiff.numpy has no {name}, nor has NumPy")
     if not callable(found) or isinstance(found, type) or name in _INDEPENDENT or found in FUNCTIONS or found in UFUNCS:
         return found
-    raise unsupported(name)
+    # As of any name that a module lacks, so that hasattr and imports of it answer as usual.
+    refused = unsupported(name)
+    raise MissingAttributeError(refused.what, where=refused.where, hint=refused.hint)
 
 
 def __dir__() -> list[str]:

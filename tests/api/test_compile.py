@@ -483,7 +483,7 @@ def test_callables_of_all_kinds() -> None:
     scale = jd.compile(Scale(2.0))
     assert scale(3.0) == 6.0
     assert scale.grad(3.0) == 2.0
-    assert "Scale(x: f64[])" in repr(scale)
+    assert "Scale(self_by: f64[], x: f64[])" in repr(scale)
     assert jd.compile(lambda x: np.max(x), static_argnames=())(np.ones(2)) == 1.0
 
 

@@ -226,3 +226,50 @@ def test_pullbacks_of_methods_leave_the_instance_out():
     value, pullback = jd.vjp(Model().value, {"a": 0.5})
     assert value == 0.75
     same(pullback(1.0), ({"a": np.float64(3.0)},))
+
+
+INDICES = np.array([0, 2, 2])
+
+
+def updated(x: Any, v: Any) -> Any:
+    y = x * 1.0
+    y[INDICES] += v
+    y[np.array([1, 1])] = v[:2] * x[:2]
+    return np.sum(y**2)
+
+
+def test_pullbacks_whose_adjoint_has_arrays_of_its_own():
+    x, v = np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0, 6.0])
+    same(jd.vjp(jd.compile(updated), x, v)[1](1.0), jd.vjp(updated, x, v)[1](1.0))
+
+
+@both
+@pytest.mark.parametrize(
+    "function",
+    [
+        np.exp,
+        lambda x: x * x,
+        lambda x: np.sum(WEIGHTS * x**2),
+        lambda x: (np.exp(x), np.exp(x) * x),
+        lambda x: (x, x * x),
+        lambda x: np.sum(np.exp(x) * x),
+    ],
+)
+def test_pullbacks_are_of_the_time_of_the_value(wrap, function):
+    x = np.array([0.1, 0.2, 0.3])
+    WEIGHTS[:] = [1.0, 2.0, 3.0]
+    expected = jd.vjp(function, x.copy())[1](ones_like(function(x)))[0]
+    y, pullback = jd.vjp(wrap(function), x)
+    cotangent = ones_like(y)
+    x[:] = 7.0
+    WEIGHTS[:] = 100.0
+    for result in flatten(y)[0]:
+        if np.ndim(result):
+            result[:] = -5.0
+    for _ in range(2):
+        found = pullback(cotangent)[0]
+        np.testing.assert_allclose(found, expected, rtol=1e-14)
+        found[:] = 99.0
+
+
+WEIGHTS = np.array([1.0, 2.0, 3.0])

@@ -3,10 +3,9 @@
 from collections import namedtuple
 from dataclasses import dataclass, field
 
-import numpy as np
 import pytest
 
-from jitdiff.frontend import Instance, flatten, leaf_names, tree_map, unflatten
+from jitdiff.frontend import flatten, leaf_names, tree_map, unflatten
 
 Point = namedtuple("Point", "x y")
 
@@ -54,18 +53,3 @@ def test_names_start_with_the_argument() -> None:
 
 def test_map_goes_through_trees_of_one_structure() -> None:
     assert tree_map(lambda a, b: a + b, {"a": 1, "b": (2,)}, {"a": 10, "b": (20,)}) == {"a": 11, "b": (22,)}
-
-
-def test_attributes_of_an_instance_are_its_children() -> None:
-    class Model:
-        def __init__(self) -> None:
-            self.scale = 2.0
-            self.layers = [np.ones(2)]
-
-    model = Model()
-    leaves, spec = flatten(Instance(model))
-    assert leaves[0] == 2.0
-    copy = unflatten(spec, [3.0, "w"])
-    assert type(copy) is Model
-    assert (copy.scale, copy.layers) == (3.0, ["w"])
-    assert model.scale == 2.0

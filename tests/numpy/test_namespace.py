@@ -5,7 +5,6 @@ import pytest
 
 import jitdiff as jd
 import jitdiff.numpy as jnp
-from jitdiff.errors import UnsupportedError
 
 
 def test_functions_are_numpys() -> None:
@@ -36,8 +35,13 @@ def test_array_of_numbers_is_numpys() -> None:
 
 
 def test_names_without_a_rule_are_refused() -> None:
-    with pytest.raises(UnsupportedError, match=r"np\.unwrap is not supported"):
+    with pytest.raises(AttributeError, match=r"np\.unwrap is not supported"):
         _ = jnp.unwrap
+    for name in ("unwrap", "soup", "foo"):
+        assert not hasattr(jnp, name)
+        assert getattr(jnp, name, None) is None
+        with pytest.raises(ImportError):
+            exec(f"from jitdiff.numpy import {name}", {})
     with pytest.raises(AttributeError, match="has no soup, nor has NumPy"):
         _ = jnp.soup
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
 from collections.abc import Callable
 from types import BuiltinFunctionType, BuiltinMethodType, CodeType, FunctionType, MethodType
 from typing import Any
@@ -16,24 +15,8 @@ from jitdiff.frontend.convert.jitted import unjitted
 from jitdiff.frontend.convert.source import codes_in, compiled, find, with_code
 from jitdiff.frontend.convert.syntax import converted
 from jitdiff.frontend.convert.tree import RUN
+from jitdiff.frontend.libraries import LIBRARIES, is_library, package_of
 from jitdiff.ops import Handle
-
-_LIBRARIES = frozenset(
-    {
-        "jitdiff",
-        "numpy",
-        "scipy",
-        "numba",
-        "llvmlite",
-        "optree",
-        "jax",
-        "torch",
-        "matplotlib",
-        "pandas",
-        "pytest",
-        "hypothesis",
-    }
-)
 
 _codes: dict[CodeType, CodeType | None] = {}
 """The code that stands for the code of a function, None where it cannot be converted."""
@@ -58,7 +41,7 @@ def converted_callable(function: Any) -> Callable[..., Any] | None:
     if isinstance(function, BuiltinFunctionType | BuiltinMethodType | np.ufunc | Handle):
         return None
     method = vars(type(function)).get("__call__")
-    if isinstance(method, FunctionType) and module_of(function) not in _LIBRARIES:
+    if isinstance(method, FunctionType) and module_of(function) not in LIBRARIES:
         inner = converted_callable(method)
         return None if inner is None else functools.partial(inner, function)
     return None
@@ -96,8 +79,7 @@ def _convert(function: FunctionType) -> CodeType | None:
 
 
 def _is_library(function: FunctionType) -> bool:
-    root = str(function.__globals__.get("__name__", "")).partition(".")[0]
-    return root in _LIBRARIES or root in sys.stdlib_module_names - {"__main__"}
+    return is_library(str(function.__globals__.get("__name__", "")))
 
 
 def module_of(function: Any) -> str:
@@ -106,4 +88,4 @@ def module_of(function: Any) -> str:
     name = getattr(function, "__module__", None) or getattr(type(owner), "__module__", None) or ""
     if isinstance(function, np.ufunc) or isinstance(owner, np.ufunc):
         return "numpy"
-    return name.partition(".")[0]
+    return package_of(name)
