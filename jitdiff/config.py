@@ -40,6 +40,10 @@ class Settings:
     dump : str
         What is printed while compiling (``JITDIFF_DUMP``): ``all`` is the program after each pass, the name of a pass
         is the program after that one, and ``source`` the emitted text; several are separated by commas.
+    leaks : {"error", "warn", "ignore"}, optional
+        What happens where a value that is differentiated becomes plain numbers (``JITDIFF_LEAKS``). By default
+        transforms raise, since their result would be wrong, and tapes warn when a gradient is taken, since there plain
+        numbers are constants.
 
     Examples
     --------
@@ -51,6 +55,7 @@ class Settings:
     cache_dir: Path = field(default_factory=_user_cache)
     cache_bytes: int = 1 << 30
     dump: str = ""
+    leaks: str | None = None
 
     def __post_init__(self) -> None:
         dtype = np.dtype(self.default_float)
@@ -62,13 +67,15 @@ class Settings:
             size = -1
         if size < 0:
             raise ArgumentError(f"config: cache_bytes is a number of bytes, not {self.cache_bytes!r}")
+        if self.leaks not in (None, "error", "warn", "ignore"):
+            raise ArgumentError(f"config: leaks is 'error', 'warn' or 'ignore', not {self.leaks!r}")
         object.__setattr__(self, "default_float", dtype)
         object.__setattr__(self, "cache_bytes", size)
         object.__setattr__(self, "cache_dir", Path(self.cache_dir).expanduser().absolute())
 
 
 def _from_environment() -> Settings:
-    given = {name: os.environ.get(f"JITDIFF_{name.upper()}") for name in ("cache_dir", "cache_bytes", "dump")}
+    given = {name: os.environ.get(f"JITDIFF_{name.upper()}") for name in ("cache_dir", "cache_bytes", "dump", "leaks")}
     return Settings(**{name: value for name, value in given.items() if value})  # type: ignore[arg-type]
 
 

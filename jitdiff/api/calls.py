@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from optree import PyTreeSpec
 
+from jitdiff import eager
 from jitdiff.errors import ArgumentError, ArgumentTypeError, DtypeError, ShapeError, TracingError
 from jitdiff.frontend import as_leaf, flatten, leaf_names, tree_map, unflatten
 from jitdiff.ir import type_of
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Handle
-from jitdiff.ops.user import in_traces
+from jitdiff.ops.user import in_conversion
 
 Argnums = int | tuple[int, ...]
 
@@ -56,7 +57,7 @@ class Call:
         has_aux: bool = False,
     ) -> None:
         self.transform = transform
-        self.f = in_traces(f)
+        self.f = in_conversion(f)
         self.args = args
         self.kwargs = kwargs
         self.argnums = argnums
@@ -103,10 +104,11 @@ class Call:
 
     def __call__(self, *leaves: Any) -> list[Any]:
         """Call the function with other floating leaves, and return the leaves of its result."""
-        args = list(self.args)
+        args = list(tree_map(eager.constant_array, self.args))
+        kwargs = tree_map(eager.constant_array, self.kwargs)
         for k, tree in zip(self.positions, self._trees(self._merged(leaves, self._all)), strict=True):
             args[k] = tree
-        result = self.f(*args, **self.kwargs)
+        result = self.f(*args, **kwargs)
         if self.has_aux:
             if not isinstance(result, tuple) or len(result) != 2:
                 raise TracingError(

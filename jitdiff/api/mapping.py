@@ -12,7 +12,7 @@ from jitdiff.api.derived import derived, derived_of
 from jitdiff.errors import ArgumentTypeError
 from jitdiff.frontend import AxisTree, vmap_call
 from jitdiff.ir.location import caller, describe
-from jitdiff.ops.user import in_traces
+from jitdiff.ops.user import in_conversion
 
 
 def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]:
@@ -75,7 +75,7 @@ def _over_slices(f: Callable[..., Any], in_axes: AxisTree, out_axes: AxisTree) -
         return compiled
 
     def mapped(*args: Any, **kwargs: Any) -> Any:
-        return vmap_call(name_of(f), in_traces(f), in_axes, out_axes, args, kwargs)
+        return vmap_call(name_of(f), in_conversion(f), in_axes, out_axes, args, kwargs)
 
     named = derived_of(mapped, f, "vmap")
     _declare_positional(named, f, in_axes.tree)

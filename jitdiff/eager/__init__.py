@@ -16,7 +16,7 @@ from jitdiff.eager.handle import EagerHandle
 from jitdiff.eager.recorder import is_recording
 from jitdiff.eager.rules import custom_jvp, custom_vjp
 from jitdiff.eager.tape import GradientTape
-from jitdiff.eager.tensor import Tensor
+from jitdiff.eager.tensor import Tensor, constant_array, tensor_of
 from jitdiff.eager.transforms import jvp, vjp
 from jitdiff.eager.variable import Variable
 
@@ -29,6 +29,7 @@ __all__ = [
     "Variable",
     "checkpoint",
     "constant",
+    "constant_array",
     "convert",
     "custom_gradient",
     "custom_jvp",
@@ -41,6 +42,7 @@ __all__ = [
     "jvp",
     "make_vjp",
     "recompute_grad",
+    "tensor_of",
     "value_and_gradients_function",
     "vjp",
 ]

@@ -20,7 +20,7 @@ from jitdiff.errors import TapeError
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops.segments import once
-from jitdiff.ops.user import in_traces
+from jitdiff.ops.user import in_conversion
 
 
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -59,7 +59,7 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
     >>> float(tape.gradient(y, x))
     12.0
     """
-    f = in_traces(f)
+    f = in_conversion(f)
 
     @functools.wraps(f)
     def call_f(*args: Any, **kwargs: Any) -> Any:

@@ -9,12 +9,12 @@ from typing import Any
 
 from jitdiff.eager.calls import Call, Result
 from jitdiff.eager.linked import block_of, is_followed, link, link_traced
-from jitdiff.eager.recorder import Changes, Recorder, started
+from jitdiff.eager.recorder import Changes, Recorder, is_recording, started
 from jitdiff.eager.variable import Variable, in_order
 from jitdiff.errors import ArgumentError, ArgumentTypeError
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops.tracer import builder_now
-from jitdiff.ops.user import in_traces
+from jitdiff.ops.user import in_conversion
 
 
 def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -42,13 +42,15 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
     1.0
     """
     name: str = getattr(f, "__name__", "custom_gradient")
-    f = in_traces(f)
+    f = in_conversion(f)
 
     @functools.wraps(f)
     def call_f(*args: Any, **kwargs: Any) -> Any:
         call = Call(args)
         if call.traced:
             return traced(call, kwargs)
+        if not is_recording() and not call.handles:
+            return result_and_rule(args, kwargs)[0]
         watcher = Changes()
         with started(watcher):
             y, grad = result_and_rule(call.kept().arguments(), kwargs)

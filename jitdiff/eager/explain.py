@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from jitdiff.eager.recorder import Leak, Recorder, Step, active
-from jitdiff.errors import DisconnectedWarning
-from jitdiff.ir.location import caller, describe, warn
+from jitdiff.ir.location import caller, describe
 
 _LIMIT = 64
 """How many leaks a recorder remembers."""
@@ -20,7 +19,8 @@ def note(value: Any, how: str, numbers: bool = False) -> None:
     for recorder in active():
         if value in recorder.known and len(recorder.leaks) < _LIMIT:
             # Forward mode holds no values, and asks for none.
-            recorder.leaks.append(Leak(None if recorder.pushes else value, how, caller(), numbers))
+            held = None if recorder.pushes else value
+            recorder.leaks.append(Leak(held, how, caller(), numbers, len(recorder.steps)))
 
 
 class Paused(Recorder):
@@ -88,7 +88,7 @@ def reason(recorder: Recorder, target: Any, source: Any) -> Reason:
     leaks = [leak for leak in recorder.leaks if leak.value in reached]
     if not leaks:
         return Reason("the target was not computed from the source while the tape recorded", surprising=False)
-    text = f"the source, or what was computed from it, went through {_places(leaks)}"
+    text = f"the source, or what was computed from it, went through {places(leaks)}"
     return Reason(text, surprising=any(not leak.how.startswith("stop_gradient") for leak in leaks))
 
 
@@ -101,26 +101,9 @@ def reached_from(recorder: Recorder, source: Any) -> set[Any]:
     return reached
 
 
-def _places(leaks: Sequence[Leak]) -> str:
+def places(leaks: Sequence[Leak]) -> str:
+    """Return how and where values left."""
     return "\nand through ".join(dict.fromkeys(f"{leak.how}\n  at {describe(leak.loc)}" for leak in leaks))
-
-
-def warn_of_zeros(names: Sequence[str], leaks: Sequence[Leak]) -> None:
-    """Warn that derivatives are taken for zeros, if what they were to be taken through became plain numbers."""
-    lost = [leak for leak in leaks if leak.numbers]
-    if names and lost:
-        text = f"the derivative {' and '.join(names)} is zero: what it would be taken through went through "
-        warn(text + _places(lost), DisconnectedWarning)
-
-
-def warn_of_assignment() -> None:
-    """Warn that a NumPy array takes numbers, and no derivatives."""
-    warn(
-        "a value that is differentiated is assigned into a NumPy array, which keeps its number and loses its "
-        f"derivative\n  at {describe(caller())}\n"
-        "  hint: make the array with np.zeros_like(x) or jd.constant(...); for the number alone, assign float(x)",
-        DisconnectedWarning,
-    )
 
 
 def _unwatched(recorder: Recorder, source: Any) -> Reason:

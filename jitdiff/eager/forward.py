@@ -69,8 +69,8 @@ class Pusher(Recorder):
     __slots__ = ("tangents",)
     pushes: ClassVar[bool] = True
 
-    def __init__(self, keeps_leaves: bool = True) -> None:
-        super().__init__(keeps_leaves=keeps_leaves)
+    def __init__(self, keeps_leaves: bool = True, strict: bool = False) -> None:
+        super().__init__(keeps_leaves=keeps_leaves, strict=strict)
         self.known = self.tangents = Tangents()
 
     def watch(self, value: Any) -> None:

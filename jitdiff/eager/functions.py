@@ -11,12 +11,13 @@ from jitdiff.eager.arguments import map_leaves
 from jitdiff.eager.convert import convert
 from jitdiff.eager.handle import EagerHandle
 from jitdiff.eager.tape import GradientTape
-from jitdiff.eager.tensor import Tensor, fresh
+from jitdiff.eager.tensor import Tensor, constant_array, fresh
 from jitdiff.eager.traced import copied
 from jitdiff.eager.variable import Variable
 from jitdiff.errors import ArgumentError, TapeWarning
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Handle, Tracer
+from jitdiff.ops.user import in_conversion
 
 Params = Sequence[str] | Sequence[int] | None
 
@@ -107,12 +108,13 @@ def make_vjp(f: Callable[..., Any], params: Params = None, persistent: bool = Tr
         arguments, sources = list(args), _sources(f, params, args)
         wrt = [source for _, source in sources]
         tape = GradientTape(persistent=persistent, watch_accessed_variables=False)
+        tape.require_followed()
         with tape:
             tape.watch([x for x in wrt if x.dtype.kind == "f"])
             for k, source in sources:
                 # The function may change its arguments, but not what is differentiated by.
                 arguments[k] = fresh(source) if isinstance(source, Tensor) else source
-            value = _result(f, f(*arguments))
+            value = _result(f, in_conversion(f)(*map(constant_array, arguments)))
 
         def vjp(dy: Any = None) -> list[Any]:
             return list(tape.pull(value, wrt, dy, "dy"))
@@ -158,8 +160,11 @@ def implicit_value_and_gradients(f: Callable[..., Any]) -> Callable[..., tuple[A
 
     def value_and_gradients(*args: Any, **kwargs: Any) -> tuple[Any, list[tuple[Any, Variable]]]:
         tape = GradientTape()
+        tape.require_followed()
         with tape:
-            value = _result(f, f(*args, **kwargs))
+            value = _result(
+                f, in_conversion(f)(*map_leaves(constant_array, args), **map_leaves(constant_array, kwargs))
+            )
         variables = tape.watched_variables()
         if not variables:
             raise ArgumentError(

@@ -7,14 +7,20 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from jitdiff.eager.explain import note, warn_of_assignment
+from jitdiff.eager.explain import note
+from jitdiff.eager.leaks import leave
 from jitdiff.eager.recorder import active
 from jitdiff.errors import ArgumentTypeError
 from jitdiff.ir import ArrayType
-from jitdiff.ir.location import caller, describe, is_assigning_to_item
+from jitdiff.ir.location import caller, describe
+from jitdiff.ops import UFUNCS
 from jitdiff.ops.methods import ArrayMethods
 
 Array = np.ndarray[Any, Any]
+
+
+_CHANGING = frozenset({"byteswap", "partition", "put", "resize", "setfield", "setflags", "sort"})
+"""Methods of NumPy's arrays that change them."""
 
 
 class EagerHandle(ArrayMethods):
@@ -32,20 +38,53 @@ class EagerHandle(ArrayMethods):
         """Return what recorders know the present value by."""
         return self
 
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        from jitdiff.eager.tensor import constant_ufunc
+
+        if ufunc not in UFUNCS and (found := constant_ufunc(ufunc, method, inputs, kwargs)) is not None:
+            return found
+        return super().__array_ufunc__(ufunc, method, *inputs, **kwargs)
+
     def _given(self, how: str) -> Any:
-        """Return the numbers, which go where no tape can follow."""
-        key = self.key()
-        if any(key in recorder.known for recorder in active()):
-            if is_assigning_to_item():
-                warn_of_assignment()
-            note(key, how, numbers=True)
+        """Return the numbers, which go where no recorder can follow.
+
+        Raises
+        ------
+        UnsupportedError
+            If that loses a derivative that a transform is to give.
+        """
+        leave(self, how)
         return self._value
+
+    def _read_for(self, how: str) -> Any:
+        """Return the numbers for a use that is flat between jumps, which loses no derivative."""
+        note(self.key(), how)
+        return self._value
+
+    @property
+    def followed(self) -> bool:
+        """Whether an active recorder knows the present value."""
+        recorders = active()
+        if not recorders:
+            return False
+        key = self.key()
+        return any(key in recorder.known for recorder in recorders)
 
     @property
     def type(self) -> ArrayType:
         """IR type."""
         value = self._value
         return ArrayType(value.dtype, value.shape)
+
+    def __getattr__(self, name: str) -> Any:
+        # What has nothing to do with derivatives is read from the array, as long as nothing follows it.
+        if name.startswith("_") or name in _CHANGING or not hasattr(np.ndarray, name) or self.followed:
+            super().__getattr__(name)
+        value = self._value
+        if isinstance(value, np.ndarray):
+            value = value.view()
+            value.flags.writeable = False
+        return getattr(value, name)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -97,13 +136,13 @@ class EagerHandle(ArrayMethods):
         return np.array(value, dtype=dtype)
 
     def __bool__(self) -> bool:
-        return bool(self._given("a truth value"))
+        return bool(self._read_for("a truth value"))
 
     def __float__(self) -> float:
-        return float(self._given("float(), or an assignment into a NumPy array,"))
+        return float(self._given("float()"))
 
     def __int__(self) -> int:
-        return int(self._given("int()"))
+        return int(self._read_for("int()"))
 
     def __complex__(self) -> complex:
         return complex(self._given("complex()"))

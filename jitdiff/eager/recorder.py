@@ -51,13 +51,15 @@ class Step:
 class Leak:
     """A known value that was used where no recorder can follow: how, and at which line of the user's.
 
-    `numbers` says that it was turned into plain numbers, so that a derivative may have been lost.
+    `numbers` says that it was turned into plain numbers, so that a derivative may have been lost; `step` is how many
+    steps had been recorded by then.
     """
 
     value: Any
     how: str
     loc: Location | None
     numbers: bool = False
+    step: int = 0
 
 
 class Known(Protocol):
@@ -113,6 +115,8 @@ class Recorder:
         Whether reading a trainable Variable watches it.
     keeps_leaves : bool
         Whether watched values must not be changed in place.
+    strict : bool
+        Whether a known value must not become plain numbers: the recorder belongs to a transform.
     trace : Builder or None
         The trace that the recording began in.
     """
@@ -124,6 +128,7 @@ class Recorder:
         "leaks",
         "leaves",
         "steps",
+        "strict",
         "takes_variables",
         "trace",
         "variables",
@@ -133,9 +138,10 @@ class Recorder:
     paused: ClassVar[bool] = False
     """Whether it only looks on, in place of a tape that does not record."""
 
-    def __init__(self, takes_variables: bool = False, keeps_leaves: bool = True) -> None:
+    def __init__(self, takes_variables: bool = False, keeps_leaves: bool = True, strict: bool = False) -> None:
         self.takes_variables = takes_variables
         self.keeps_leaves = keeps_leaves
+        self.strict = strict
         self.trace: Builder | None = None
         self.known: Known = set()
         self.leaves: set[Any] = set()

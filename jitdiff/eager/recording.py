@@ -57,6 +57,10 @@ class Recording:
         self._span: TraceSpan | None = None
         self._warned = False
 
+    def require_followed(self) -> None:
+        """Refuse that known values become plain numbers, as transforms do."""
+        self._recorder.strict = True
+
     def __enter__(self) -> Self:
         if self._recording:
             raise TapeError(

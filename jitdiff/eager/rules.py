@@ -22,7 +22,7 @@ from jitdiff.eager.traced import filled
 from jitdiff.errors import ArgumentError, ArgumentTypeError
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Handle, Tracer
-from jitdiff.ops.user import in_traces
+from jitdiff.ops.user import in_conversion
 
 _running: ContextVar[tuple[Any, ...]] = ContextVar("running", default=())
 """The functions whose rules are being run."""
@@ -59,7 +59,7 @@ class custom_vjp:  # noqa: N801
 
     def __init__(self, fun: Callable[..., Any], nondiff_argnums: Sequence[int] = ()) -> None:
         functools.update_wrapper(self, fun)
-        self.fun = in_traces(fun)
+        self.fun = in_conversion(fun)
         self.nondiff_argnums = tuple(nondiff_argnums)
         self.name: str = getattr(fun, "__name__", "custom_vjp")
         self.fwd: Callable[..., Any] | None = None
@@ -75,7 +75,7 @@ class custom_vjp:  # noqa: N801
         bwd : callable
             ``bwd(residuals, g)`` returns a tuple: a cotangent, or None, for each argument.
         """
-        self.fwd, self.bwd = in_traces(fwd), in_traces(bwd)
+        self.fwd, self.bwd = in_conversion(fwd), in_conversion(bwd)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -195,7 +195,7 @@ class custom_jvp:  # noqa: N801
 
     def __init__(self, fun: Callable[..., Any], nondiff_argnums: Sequence[int] = ()) -> None:
         functools.update_wrapper(self, fun)
-        self.fun = in_traces(fun)
+        self.fun = in_conversion(fun)
         self.nondiff_argnums = tuple(nondiff_argnums)
         self.name: str = getattr(fun, "__name__", "custom_jvp")
         self.rule: Callable[..., Any] | None = None
@@ -203,7 +203,7 @@ class custom_jvp:  # noqa: N801
 
     def defjvp(self, rule: Callable[..., Any]) -> Callable[..., Any]:
         """Set the rule: ``rule(primals, tangents)`` returns the result and its tangent, linear in the tangents."""
-        self.rule = in_traces(rule)
+        self.rule = in_conversion(rule)
         self._vjp.defvjp(self._forward, self._backward)
         return rule
 

@@ -18,6 +18,7 @@ from jitdiff.eager.explain import reason
 from jitdiff.eager.handle import EagerHandle
 from jitdiff.eager.inplace import hold
 from jitdiff.eager.jacobians import batch_jacobian, jacobian
+from jitdiff.eager.leaks import warn_of_leaks
 from jitdiff.eager.linked import zeros_like
 from jitdiff.eager.recorder import Recorder, active
 from jitdiff.eager.recording import Recording
@@ -304,7 +305,11 @@ class GradientTape(Recording):
     def _tell(
         self, targets: Sequence[Any], wrt: Sequence[Any], sources: Any, found: Sequence[Any], warned: bool
     ) -> None:
-        """Keep the reasons for what is None; warn of those that may surprise."""
+        """Keep the reasons for what is None; warn of those that may surprise, and of gradients that are parts."""
+        connected = [k for k, g in enumerate(found) if g is not None]
+        if warned and connected and self._recorder.leaks:
+            names = [f"by {leaves_and_paths(sources, 'sources')[k][1]}" for k in connected]
+            warn_of_leaks(names, self._recorder, targets, [wrt[k] for k in connected])
         for k, (g, x) in enumerate(zip(found, wrt, strict=True)):
             if g is not None:
                 continue

@@ -14,7 +14,7 @@ from jitdiff.eager.operands import captured, explained, kept, operand
 from jitdiff.eager.recorder import Step, active
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.dtypes import CHARACTERS, SCALARS, supported
-from jitdiff.ops import FUNCTIONS, OPS, UFUNCS, Op
+from jitdiff.ops import FUNCTIONS, OPS, UFUNCS, Handle, Op
 from jitdiff.ops.admission import admitted
 from jitdiff.ops.elementwise import identity
 from jitdiff.ops.methods import ArrayMethods, called
@@ -55,7 +55,7 @@ class Tensor(EagerHandle):
     @property
     def value(self) -> Any:
         """The read-only ndarray, or the NumPy scalar, that this Tensor holds."""
-        value = self._value
+        value = self._given("value")
         if type(value) is np.ndarray and value.flags.writeable:
             value.flags.writeable = False
         return value
@@ -116,7 +116,7 @@ class Tensor(EagerHandle):
         return fresh(self.read())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Tensor, (self._value,)
+        return Tensor, (self._given("pickling"),)
 
 
 _TELLING = frozenset(
@@ -130,12 +130,30 @@ _TELLING = frozenset(
 
 def numpy_function(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """Return what a NumPy function gives for arguments with Tensors or Variables among them."""
-    if function in _TELLING and function not in FUNCTIONS:
+    if function not in FUNCTIONS and (function in _TELLING or _are_constant((args, kwargs))):
         args, kwargs = optree.tree_map(_value_of, [args, kwargs])  # type: ignore[arg-type]
-        return function(*args, **kwargs)
+        return _made(function(*args, **kwargs))
     result = called(function, args, kwargs)
     # What is made of a shape alone, as by np.zeros_like, has to be a Tensor to be changed in place with Tensors.
     return tensor_of(result) if type(result) is _ndarray else result
+
+
+def _made(result: Any) -> Any:
+    """Return what NumPy gave with its arrays as Tensors."""
+    return tuple(map(_made, result)) if type(result) is tuple else constant_array(result)
+
+
+def _are_constant(tree: Any) -> bool:
+    """Whether no recorder follows any of the values in a tree, so that their numbers may be taken."""
+    return current_builder() is None and not any(isinstance(x, Handle) and x.followed for x in optree.tree_leaves(tree))
+
+
+def constant_ufunc(ufunc: np.ufunc, method: str, inputs: Any, kwargs: Any) -> Any:
+    """Return what a ufunc without a rule gives for values that nothing follows, None if something does."""
+    if not _are_constant((inputs, kwargs)):
+        return None
+    inputs, kwargs = optree.tree_map(_value_of, (inputs, kwargs))  # type: ignore[arg-type]
+    return _made(getattr(ufunc, method)(*inputs, **kwargs))
 
 
 def _value_of(x: Any) -> Any:
@@ -159,6 +177,11 @@ def tensor_of(value: Any) -> Tensor:
     tensor = _new(Tensor)
     tensor._value = value if type(value) is _ndarray and value.shape else plain(value)
     return tensor
+
+
+def constant_array(x: Any) -> Any:
+    """Return an array as a Tensor, to which followed values can be assigned and the caller's array stays as it is."""
+    return tensor_of(x) if type(x) is _ndarray and current_builder() is None else x
 
 
 def apply(op: Op, xs: Sequence[Any], attrs: dict[str, Any], given: Sequence[Any] | None = None) -> Any:

@@ -9,10 +9,10 @@ import numpy as np
 
 from jitdiff.eager.backward import backward
 from jitdiff.eager.convert import convert
-from jitdiff.eager.explain import reached_from, warn_of_zeros
 from jitdiff.eager.forward import Pusher
 from jitdiff.eager.handle import EagerHandle
 from jitdiff.eager.jacobians import backward_rows, rows_at_once
+from jitdiff.eager.leaks import warn_of_leaks, warn_of_leaks_on_the_way
 from jitdiff.eager.recorder import Recorder, References, active, around, remember, started
 from jitdiff.eager.tensor import Tensor, fresh, tensor_of
 from jitdiff.errors import ArgumentError, ShapeError
@@ -58,7 +58,8 @@ class Pullback:
         pull = backward_rows if rows else backward
         found = pull(self._recorder, [p[0] for p in pairs], [p[1] for p in pairs], self._inputs, outer)
         if self._recorder.leaks:
-            _warn_of_lost_inputs(self._recorder, self._inputs, found)
+            names = [f"by input {k}" for k in range(len(found))]
+            warn_of_leaks(names, self._recorder, [p[0] for p in pairs], self._inputs)
         handles = self._handles or _has_handles(cotangents)
         return _returned(map(_unbatched, found), handles, outer, [_unbatched(p[1]) for p in pairs])
 
@@ -90,7 +91,7 @@ def vjp(fun: Function, leaves: Sequence[Any]) -> tuple[list[Any], Pullback]:
     >>> pullback([np.ones(2)])
     [array([3., 3.]), np.float64(3.0)]
     """
-    recorder, references = Recorder(keeps_leaves=False), remember()
+    recorder, references = Recorder(keeps_leaves=False, strict=True), remember()
     as_tensors = _has_handles(leaves)
     inputs = [_input(x) for x in leaves]
     for x in inputs:
@@ -130,7 +131,7 @@ def jvp(
     >>> jvp(lambda xs: [xs[0] * xs[1]], [np.array([1.0, 2.0]), 3.0], [np.array([1.0, 0.0]), 1.0])
     ([array([3., 6.])], [array([4., 2.])])
     """
-    pusher = Pusher(keeps_leaves=False)
+    pusher = Pusher(keeps_leaves=False, strict=True)
     as_tensors = _has_handles(leaves) or _has_handles(tangents)
     inputs = [_input(x) for x in leaves]
     for x, t in _seeds(tangents, inputs, rows):
@@ -138,18 +139,10 @@ def jvp(
     with started(pusher):
         outs = [convert(out) for out in fun(list(inputs))]
     found = [pusher.tangent(out) for out in outs]
-    if pusher.leaks:
-        warn_of_zeros([f"of result {k}" for k, dot in enumerate(found) if dot is None], pusher.leaks)
+    warn_of_leaks_on_the_way(pusher)
     return _returned(outs, as_tensors, active(), outs), _returned(
         map(_unbatched, found), as_tensors, active(), list(map(_unbatched, pusher.tangents.values()))
     )
-
-
-def _warn_of_lost_inputs(recorder: Recorder, inputs: Sequence[Tensor], found: Sequence[Any]) -> None:
-    for k, (x, g) in enumerate(zip(inputs, found, strict=True)):
-        if g is None:
-            reached = reached_from(recorder, x)
-            warn_of_zeros([f"by input {k}"], [leak for leak in recorder.leaks if leak.value in reached])
 
 
 def _has_handles(leaves: Sequence[Any]) -> bool:

@@ -88,13 +88,20 @@ class Variable(EagerHandle):
         return tensor
 
     def _given(self, how: str) -> Any:
+        self._refuse_in_traces(how)
+        return self.read()._given(how)
+
+    def _read_for(self, how: str) -> Any:
+        self._refuse_in_traces(how)
+        return self.read()._read_for(how)
+
+    def _refuse_in_traces(self, how: str) -> None:
         if current_builder() is not None:
             raise TracingError(
                 f"{how} of the Variable {self.name!r} in a compiled function: its numbers may be others at each call",
                 where=describe(caller()),
                 hint="compute with the Variable itself, which each call reads anew",
             )
-        return self.read()._given(how)
 
     def rebind(self, new: Any) -> None:
         """Refuse: a Variable is changed by assignments."""

@@ -3,25 +3,46 @@
 from __future__ import annotations
 
 import dis
+import importlib.util
 import linecache
+import os
 import sys
+import sysconfig
 import warnings
 from functools import lru_cache
 from pathlib import Path
-from types import CodeType
-
-import numpy as np
+from types import CodeType, FrameType
 
 from jitdiff.ir.nodes import Location
 
-_PACKAGE = str(Path(__file__).parents[1])
-_NUMPY = str(Path(np.__file__).parent)
+_PACKAGE = str(Path(__file__).parents[1]) + os.sep
+_LIBRARIES = tuple(
+    str(Path(spec.origin).parent) + os.sep
+    for name in ("numpy", "scipy", "optree", "numba")
+    if (spec := importlib.util.find_spec(name)) is not None and spec.origin
+)
+_STANDARD = sysconfig.get_path("stdlib") + os.sep
+_INSTALLED = ("site-packages", "dist-packages")
 
 
-def _is_inner(filename: str) -> bool:
-    if filename.startswith((_PACKAGE, _NUMPY, "<frozen", "<__array_function__")):
+@lru_cache(maxsize=4096)
+def is_inner(filename: str) -> bool:
+    """Say whether a file is jitdiff's, Python's own, or one of a library that user's code calls."""
+    if filename.startswith((_PACKAGE, *_LIBRARIES, "<frozen", "<__array_function__")):
         return True
-    return "/optree/" in filename or filename.endswith(("functools.py", "contextlib.py"))
+    return filename.startswith(_STANDARD) and not any(folder in filename for folder in _INSTALLED)
+
+
+def is_own(filename: str) -> bool:
+    """Say whether a file is jitdiff's own."""
+    return filename.startswith((_PACKAGE, "<__array_function__"))
+
+
+def location_from(frame: FrameType | None) -> Location | None:
+    """Return the user's line that is running in a frame or, if that is an inner one, in the nearest around it."""
+    while frame is not None and is_inner(frame.f_code.co_filename):
+        frame = frame.f_back
+    return None if frame is None else Location(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
 
 
 def caller() -> Location | None:
@@ -35,7 +56,7 @@ def caller_and_target() -> tuple[Location | None, str]:
     The name is empty where the result goes elsewhere than straight into a variable.
     """
     frame = sys._getframe(1)
-    while frame is not None and _is_inner(frame.f_code.co_filename):
+    while frame is not None and is_inner(frame.f_code.co_filename):
         frame = frame.f_back  # type: ignore[assignment]
     if frame is None:
         return None, ""
@@ -46,7 +67,7 @@ def caller_and_target() -> tuple[Location | None, str]:
 def warn(text: str, category: type[Warning]) -> None:
     """Give a warning that points at the user's line, so that it is shown once for each such line."""
     frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and _is_inner(frame.f_code.co_filename):
+    while frame.f_back is not None and is_inner(frame.f_code.co_filename):
         frame, level = frame.f_back, level + 1
     warnings.warn(text, category, stacklevel=level)
 
@@ -54,7 +75,7 @@ def warn(text: str, category: type[Warning]) -> None:
 def is_assigning_to_item() -> bool:
     """Say whether the line of the user's code that is running now does ``a[i] = x``."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and _is_inner(frame.f_code.co_filename):
+    while frame.f_back is not None and is_inner(frame.f_code.co_filename):
         frame = frame.f_back
     return dis.opname[frame.f_code.co_code[frame.f_lasti]] == "STORE_SUBSCR"
 
@@ -67,7 +88,7 @@ def raised_at(error: BaseException) -> Location | None:
         code = trace.tb_frame.f_code
         # Methods that dataclass writes have no file, but the globals of their module.
         module = trace.tb_frame.f_globals.get("__name__", "")
-        if not _is_inner(code.co_filename) and not module.startswith("jitdiff."):
+        if not is_inner(code.co_filename) and not module.startswith("jitdiff."):
             found = Location(code.co_filename, trace.tb_lineno, code.co_name)
         trace = trace.tb_next
     return found

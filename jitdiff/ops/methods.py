@@ -263,6 +263,10 @@ class ArrayMethods(Handle):
         kind: Callable[[Any], bool | int | float] = {"b": bool, "i": int, "u": int}.get(self.dtype.kind, float)
         return kind(x.reshape(()))
 
+    def tolist(self) -> Any:
+        """Return the elements, each an array without dimensions, as nested lists."""
+        return [row.tolist() for row in self] if self.shape else self
+
     def fill(self, value: Any) -> None:
         """Set all elements, in place."""
         self[...] = value
@@ -330,7 +334,7 @@ class ArrayMethods(Handle):
         if (ufunc, method) in _REDUCTIONS:
             options.setdefault("axis", kwargs.get("axis", 0))
             return implementation(_REDUCTIONS[ufunc, method])(xs[0], *xs[1:], **options)
-        raise unsupported(ufunc.__name__, f"its method {method} has no rule")
+        raise unsupported(ufunc, f"its method {method} has no rule")
 
     def __array_function__(self, func: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
         return called(func, args, kwargs)
@@ -377,7 +381,7 @@ def implementation(function: Callable[..., Any]) -> Callable[..., Any]:
     """
     entry = FUNCTIONS.get(function)
     if entry is None:
-        raise unsupported(function.__name__)
+        raise unsupported(function)
     return entry.function
 
 
@@ -391,16 +395,16 @@ def _array_changed() -> TracingError:
 
 def _call_ufunc(ufunc: np.ufunc, xs: Sequence[Any], options: dict[str, Any]) -> Any:
     if ufunc not in UFUNCS:
-        raise unsupported(ufunc.__name__)
+        raise unsupported(ufunc)
     (out,) = options.pop("out", (None,))
     if isinstance(out, np.ndarray):
         raise _array_changed()
     where = options.pop("where", None)
     if options:
-        raise unsupported(ufunc.__name__, f"the argument {next(iter(options))}= has no rule")
+        raise unsupported(ufunc, f"the argument {next(iter(options))}= has no rule")
     if out is None:
         if where is not None:
-            raise unsupported(ufunc.__name__, "where= without out= leaves elements undefined", hint="use np.where")
+            raise unsupported(ufunc, "where= without out= leaves elements undefined", hint="use np.where")
         return UFUNCS[ufunc](*xs)
     new = UFUNCS[ufunc](*xs)
     return stored(ufunc, new if where is None else implementation(np.where)(where, new, out), out)

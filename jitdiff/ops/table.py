@@ -13,6 +13,8 @@ from jitdiff.ir import ArrayType
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops.emission import Emission
 from jitdiff.ops.front import give_door
+from jitdiff.ops.leaving import ways_out
+from jitdiff.ops.naming import full_name
 from jitdiff.ops.samples import Sample
 
 OPS: dict[str, Op] = {}
@@ -40,6 +42,11 @@ class Handle:
 
     __slots__ = ()
     rank: ClassVar[int] = 0
+
+    @property
+    def followed(self) -> bool:
+        """Whether a trace or a recorder follows the value, so that its plain numbers would lose something."""
+        return False
 
     def bind(self, op: Op, xs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
         """Apply `op` to operands of which at least one is a handle of this world."""
@@ -216,13 +223,8 @@ def of_sizes(numpy: Callable[..., Any]) -> Callable[[F], F]:
     return declare
 
 
-def unsupported(name: str, why: str = "", hint: str | None = None) -> UnsupportedError:
-    """Return the error for a NumPy function or option without a rule, with the nearest names that have one."""
-    import difflib
-
-    known = sorted({f.name for f in FUNCTIONS.values()} | {u.__name__ for u in UFUNCS})
-    near = difflib.get_close_matches(name, known, 3, cutoff=0.8)
-    hint = hint or (f"supported and near: {', '.join('np.' + n for n in near)}" if near else None)
-    return UnsupportedError(
-        f"np.{name} is not supported{': ' + why if why else ''}", where=describe(caller()), hint=hint
-    )
+def unsupported(function: object, why: str = "", hint: str | None = None) -> UnsupportedError:
+    """Return the error for a function without a rule, or an option of one; a string is the name of NumPy's."""
+    name = f"numpy.{function}" if isinstance(function, str) else full_name(function)
+    hint = hint or (None if why else ways_out(name))
+    return UnsupportedError(f"{name} is not supported{': ' + why if why else ''}", where=describe(caller()), hint=hint)

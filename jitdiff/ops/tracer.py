@@ -16,6 +16,7 @@ from jitdiff.ir.dtypes import SCALARS
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops.admission import admitted
 from jitdiff.ops.alias import Unclear, View, view_of
+from jitdiff.ops.leaving import departure, ways_out
 from jitdiff.ops.methods import ArrayMethods
 from jitdiff.ops.table import FUNCTIONS, OPS, Handle, Op
 
@@ -73,6 +74,11 @@ class Tracer(ArrayMethods):
     def numbers(self) -> np.ndarray[Any, Any] | None:
         """The elements, of an array made from numbers alone; not to be written to."""
         return self._numbers if self.view is None else self.view.numbers()
+
+    @property
+    def followed(self) -> bool:
+        """Whether its numbers are known only when the program runs."""
+        return self.numbers is None
 
     @property
     def type(self) -> ArrayType:
@@ -165,9 +171,12 @@ class Tracer(ArrayMethods):
     def _refuse(self, what: str, hint: str) -> NoReturn:
         if (builder := current_builder()) is not None:
             builder.root.refused = self.atom
+        name, where = departure()
+        if name and what != "a truth value":
+            what, hint = name, ways_out(name)
         raise TracingError(
             f"{what} needs the numbers of a traced {self.type}, which has none until the compiled function runs",
-            where=describe(caller()),
+            where=where,
             hint=hint,
         )
 

@@ -1,17 +1,19 @@
-"""The user's functions, as a trace runs them.
+"""The user's functions, as transforms and traces run them.
 
-The front end converts their control flow, and says so here; whatever keeps a function of the user's to call it later
-(a transform, a custom rule) asks here for what to call.
+The front end converts them, and says so here; whatever keeps a function of the user's to call it later (a transform, a
+custom rule) asks here for what to call.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from types import FunctionType, MethodType
+from types import BuiltinFunctionType, BuiltinMethodType
 from typing import Any
 
-from jitdiff.ir.builder import current_builder
+import numpy as np
+
+from jitdiff.errors import JitdiffError
 
 Caller = Callable[..., Any]
 
@@ -24,19 +26,27 @@ _caller: list[Caller] = [_as_it_is]
 
 
 def called_by(caller: Caller) -> None:
-    """Let ``caller(function, *args, **kwargs)`` call the user's functions in traces."""
+    """Let ``caller(function, *args, **kwargs)`` call the user's functions."""
     _caller[0] = caller
 
 
-def in_traces(function: Any) -> Any:
-    """Return a function that a trace runs with its control flow converted, and anything else runs as it is."""
-    if not isinstance(function, FunctionType | MethodType | functools.partial):
+def in_conversion(function: Any) -> Any:
+    """Return a function of the user's that runs converted wherever a trace or a tape follows what it computes."""
+    if isinstance(function, BuiltinFunctionType | BuiltinMethodType | np.ufunc | type) or not callable(function):
+        return function
+    if hasattr(function, "transformed"):
         return function
 
     @functools.wraps(function, updated=())
     def run(*args: Any, **kwargs: Any) -> Any:
-        if current_builder() is None:
-            return function(*args, **kwargs)
-        return _caller[0](function, *args, **kwargs)
+        try:
+            return _caller[0](function, *args, **kwargs)
+        except ValueError as error:
+            # NumPy hides an error of ours in one of its own.
+            if "setting an array element" in str(error) and isinstance(error.__cause__, JitdiffError):
+                raise error.__cause__ from error
+            raise
 
+    if not hasattr(function, "__name__"):
+        run.__name__ = type(function).__name__
     return run

@@ -49,19 +49,20 @@ def test_methods_of_ufuncs(name, rng) -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda x: np.add.reduceat(x, [0, 1]), "np.add is not supported: its method reduceat has no rule"),
-        (lambda x: np.divide.accumulate(x), "np.divide is not supported: its method accumulate has no rule"),
-        (lambda x: np.hypot.reduce(x), "np.hypot is not supported: its method reduce has no rule"),
-        (lambda x: np.multiply.at(x, [0], 2.0), "np.multiply is not supported: its method at has no rule"),
+        (lambda x: np.add.reduceat(x, [0, 1]), "numpy.add is not supported: its method reduceat has no rule"),
+        (lambda x: np.divide.accumulate(x), "numpy.divide is not supported: its method accumulate has no rule"),
+        (lambda x: np.hypot.reduce(x), "numpy.hypot is not supported: its method reduce has no rule"),
+        (lambda x: np.multiply.at(x, [0], 2.0), "numpy.multiply is not supported: its method at has no rule"),
         (lambda x: np.add.reduce(x, where=[True, False]), "where="),
-        (lambda x: np.sin(x, dtype=np.float32), "np.sin is not supported: the argument dtype= has no rule"),
-        (lambda x: np.fft.fft(x), "np.fft is not supported"),
-        (lambda x: np.gradient(x), "np.gradient is not supported"),
+        (lambda x: np.sin(x, dtype=np.float32), "numpy.sin is not supported: the argument dtype= has no rule"),
+        (lambda x: np.fft.fft(x), "numpy.fft.fft is not supported"),
+        (lambda x: np.gradient(x), "numpy.gradient is not supported"),
     ],
 )
 def test_what_has_no_rule_says_so(call, message) -> None:
-    with pytest.raises(NotImplementedError, match=message) as error:
-        call(jd.constant([1.0, 2.0]))
+    x = jd.Variable([1.0, 2.0])
+    with jd.GradientTape(), pytest.raises(NotImplementedError, match=message) as error:
+        call(x * 1.0)
     assert "test_interplay.py" in str(error.value)
 
 
@@ -117,7 +118,7 @@ def test_iteration_and_unpacking_stay_on_the_tape() -> None:
     x = jd.Variable([[1.0, 2.0], [3.0, 4.0]])
     with jd.GradientTape() as tape:
         (a, b), second = x
-        total = sum(row[0] * row[1] for row in x) + a * b + max(second, key=float)
+        total = sum(row[0] * row[1] for row in x) + a * b + max(second)
     assert tape.gradient(total, x).tolist() == [[4.0, 2.0], [4.0, 4.0]]
 
 

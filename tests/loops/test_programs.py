@@ -1,4 +1,4 @@
-"""Programs with loops: compiled and on the tape, their gradients and second order against differences of NumPy."""
+"""Programs with loops: compiled and eager, their gradients and second order against differences of NumPy."""
 
 import copy
 
@@ -9,7 +9,6 @@ import jitdiff as jd
 from tests.loops.programs import PROGRAMS
 
 programs = pytest.mark.parametrize("name", PROGRAMS)
-on_tape = pytest.mark.parametrize("name", [name for name, program in PROGRAMS.items() if program.tape])
 # Each of these compiles anew: a few programs of every kind, the quick ones.
 twice = pytest.mark.parametrize(
     "name",
@@ -105,8 +104,8 @@ def compare_with_differences(program, args, result):
         close([np.vdot(gradient, e) for e in directions(args[i])], numerical, rtol=1e-5, atol=1e-6)
 
 
-@on_tape
-def test_tape(name, compiled):
+@programs
+def test_eager(name, compiled):
     program = PROGRAMS[name]
     args = program.make(*program.small)
     value, native = gradients(compiled[name], program, args)

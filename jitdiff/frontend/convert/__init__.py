@@ -15,9 +15,9 @@ from jitdiff.ops.user import called_by
 
 
 def converting(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `function` as a trace runs it: with its control flow converted, and that of what it calls.
+    """Return `function` converted where it runs, with what it calls: in a trace, or where tapes follow its values.
 
-    Outside of a trace it runs as it is.
+    Anywhere else it runs as it is.
     """
 
     @functools.wraps(function, updated=())

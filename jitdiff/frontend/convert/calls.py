@@ -7,54 +7,178 @@ traced values.
 from __future__ import annotations
 
 import builtins
+import functools
+import itertools
 from collections import deque
-from typing import Any
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any, TypeVar
 
 import numpy as np
 
+from jitdiff.eager import is_recording, tensor_of
 from jitdiff.errors import TracingError
-from jitdiff.frontend.convert.functions import converted_callable, module_of
+from jitdiff.frontend.convert.arrays import ARRAYS, argument, fresh, holds_followed
+from jitdiff.frontend.convert.builtins import BUILTINS, TRACED, VALUES
+from jitdiff.frontend.convert.classes import construct
+from jitdiff.frontend.convert.elementwise import vectorized
+from jitdiff.frontend.convert.functions import converted_callable, module_of, redirected_callable
 from jitdiff.frontend.convert.jitted import unjitted
+from jitdiff.frontend.convert.mathematics import MATH
+from jitdiff.frontend.convert.methods import METHODS
 from jitdiff.frontend.convert.operators import born, check_own, warn
-from jitdiff.frontend.convert.special import SPECIAL, argument, fresh
+from jitdiff.frontend.convert.state import is_followed
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import FUNCTIONS, Tracer, lift
+from jitdiff.ops.leaving import calls_for_users
+from jitdiff.ops.methods import ArrayMethods, as_operand
 from jitdiff.ops.table import OF_SIZES
 from jitdiff.ops.tracer import has_size
 
+_IN_TRACES = {**ARRAYS, **MATH, **BUILTINS, **TRACED}
+_ON_VALUES = {**ARRAYS, **MATH, **BUILTINS, **VALUES}
+
+_CALLING: dict[Any, bool] = dict.fromkeys(
+    [
+        builtins.map, builtins.filter, builtins.sorted, builtins.min, builtins.max, functools.reduce, np.fromfunction,
+        itertools.accumulate, itertools.filterfalse, itertools.groupby, itertools.starmap, itertools.takewhile,
+        itertools.dropwhile,
+    ],
+    True,
+)  # fmt: skip
+"""Functions that call the functions they are given, and keep none."""
+
+
+V = TypeVar("V")
+
 
 def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
-    """Return ``function(*args, **kwargs)``, with its control flow converted if it is the user's."""
+    """Return ``function(*args, **kwargs)`` in a trace: with its control flow converted if it is the user's."""
     if current_builder() is None:
-        return function(*args, **kwargs)
-    function = unjitted(function)
-    try:
-        special = SPECIAL.get(function)
-        if (function in OF_SIZES or function in FUNCTIONS) and has_size((*args, *kwargs.values())):
-            special = OF_SIZES.get(function, special)
-            # NumPy knows no symbolic sizes: that of an array from outside too is a matter of the program.
-            args = tuple(Tracer(lift(a)) if isinstance(a, np.ndarray) else a for a in args)
-    except TypeError:
-        special = None
-    if special is not None:
-        return special(*args, **kwargs)
+        return call_on_values(function, *args, **kwargs)
+    function = _unwrapped(unjitted(function), args)
+    ours = _found(_IN_TRACES, function)
+    if _is_of_sizes(function) and has_size((*args, *kwargs.values())):
+        ours = OF_SIZES.get(function, ours)
+        # NumPy knows no symbolic sizes: that of an array from outside too is a matter of the program.
+        args = tuple(Tracer(lift(a)) if isinstance(a, np.ndarray) else a for a in args)
+    if ours is not None:
+        return ours(*args, **kwargs)
     if isinstance(function, type):
-        return born(function(*args, **kwargs))
+        args, kwargs = _calling(function, args, kwargs, converted_callable, _IN_TRACES)
+        return born(construct(function, args, kwargs, converted_callable))
     target = converted_callable(function)
     if target is not None:
         return target(*args, **kwargs)
     _check_once(function, args)
-    args = tuple(map(argument, args))
-    kwargs = {name: argument(value) for name, value in kwargs.items()}
-    module = module_of(function)
-    if module == "jitdiff":
-        args = tuple(converted_callable(a) or a for a in args)
+    args, kwargs = _calling(function, args, kwargs, converted_callable, _IN_TRACES)
+    return _library(function, tuple(map(argument, args)), {name: argument(value) for name, value in kwargs.items()})
+
+
+def call_on_values(function: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """Return ``function(*args, **kwargs)`` where tapes follow values: with calls redirected if it is the user's."""
+    if current_builder() is not None:
+        return call(function, *args, **kwargs)
+    if not is_recording():
         return function(*args, **kwargs)
+    function = _unwrapped(unjitted(function), args)
+    target = redirected_callable(function)
+    if target is not None:
+        return target(*args, **kwargs)
+    if (ours := _found(_ON_VALUES, function)) is not None:
+        return ours(*args, **kwargs)
+    args, kwargs = _calling(function, args, kwargs, redirected_callable, _ON_VALUES)
+    if isinstance(function, type):
+        return construct(function, args, kwargs, redirected_callable)
+    return _library(function, args, kwargs)
+
+
+calls_for_users(call.__code__)
+calls_for_users(call_on_values.__code__)
+
+
+def _found(table: dict[Any, V], function: Any) -> V | None:
+    try:
+        return table.get(function)
+    except TypeError:
+        return None
+
+
+def _is_of_sizes(function: Any) -> bool:
+    """Whether a function has a rule that takes symbolic sizes."""
+    return _found(OF_SIZES, function) is not None or _found(FUNCTIONS, function) is not None
+
+
+def _calling(
+    function: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    converted: Callable[[Any], Any],
+    table: dict[Any, Callable[..., Any]],
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return arguments with the user's functions converted, of a function that does nothing but call them."""
+    if not callable(function) or _found(_CALLING, function) is None:
+        return args, kwargs
+
+    def ours(x: Any) -> Any:
+        return (converted(x) or _found(table, x) or x) if callable(x) else x
+
+    return tuple(map(ours, args)), {name: ours(value) for name, value in kwargs.items()}
+
+
+def _library(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call what is not the user's; its new arrays become ones that followed values can be put into."""
+    module = module_of(function)
     owner = getattr(function, "__self__", None)
-    if isinstance(owner, np.ndarray) or module in ("numpy", "scipy"):
-        return fresh(function(*args, **kwargs), (owner, *args, *kwargs.values()))
-    return function(*args, **kwargs)
+    if is_followed(owner) and function.__name__ in METHODS:
+        return METHODS[function.__name__](owner, *args, **kwargs)
+    if isinstance(function, np.vectorize):
+        return vectorized(function, args, kwargs)
+    if isinstance(owner, np.ndarray):
+        if any(map(holds_followed, args)) or any(map(holds_followed, kwargs.values())):
+            # NumPy's own method would take plain numbers.
+            handle = tensor_of(owner) if current_builder() is None else Tracer(lift(owner))
+            return getattr(handle, function.__name__)(*args, **kwargs)
+    elif module not in ("numpy", "scipy"):
+        return function(*args, **kwargs)
+    elif any(isinstance(a, list | tuple) and holds_followed(a) for a in (*args, *kwargs.values())):
+        return _on_lists(function, args, kwargs)
+    return fresh(function(*args, **kwargs), (owner, *args, *kwargs.values()))
+
+
+_SEQUENCES = frozenset(
+    {
+        np.block, np.broadcast_arrays, np.column_stack, np.concatenate, np.dstack, np.hstack, np.linalg.multi_dot,
+        np.select, np.stack, np.vstack,
+    }
+)  # fmt: skip
+"""Functions that take sequences of arrays, where others take a sequence for an array."""
+
+
+def _on_lists(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a function of arrays, some given as lists or tuples that hold followed values."""
+
+    def array_like(x: Any) -> Any:
+        if not isinstance(x, list | tuple) or not holds_followed(x):
+            return x
+        return [as_operand(part) for part in x] if function in _SEQUENCES else as_operand(x)
+
+    return function(*map(array_like, args), **{name: array_like(value) for name, value in kwargs.items()})
+
+
+def _unwrapped(function: Any, args: tuple[Any, ...]) -> Any:
+    """Return the function behind a cache, or behind a choice by the type of the first argument."""
+    if type(function) is functools._lru_cache_wrapper and any(map(is_followed, args)):
+        return function.__wrapped__
+    if (
+        isinstance(function, FunctionType)
+        and args
+        and isinstance(args[0], ArrayMethods)
+        and "registry" in vars(function)
+    ):
+        return function.dispatch(BUILTINS[type](args[0]))  # type: ignore[attr-defined]
+    return function
 
 
 def _check_once(function: Any, args: tuple[Any, ...]) -> None:

@@ -12,74 +12,97 @@ import numpy as np
 
 from jitdiff.frontend.convert import support
 from jitdiff.frontend.convert.jitted import unjitted
-from jitdiff.frontend.convert.source import codes_in, compiled, find, with_code
+from jitdiff.frontend.convert.source import Definition, codes_in, compiled, find, with_code
 from jitdiff.frontend.convert.syntax import converted
 from jitdiff.frontend.convert.tree import RUN
-from jitdiff.frontend.libraries import LIBRARIES, is_library, package_of
+from jitdiff.frontend.convert.values import redirected
+from jitdiff.frontend.libraries import is_library, package_of
 from jitdiff.ops import Handle
 
-_codes: dict[CodeType, CodeType | None] = {}
-"""The code that stands for the code of a function, None where it cannot be converted."""
 
-_own: set[CodeType] = set()
-"""Code that conversion made: functions defined in converted ones."""
+class Rewriting:
+    """One way of rewriting the user's functions, and the code that it made.
 
+    Parameters
+    ----------
+    rewrite : callable
+        ``rewrite(node, owner)`` gives the changed definition of a function.
+    generators : bool
+        Whether generators are rewritten too.
+    """
 
-def converted_callable(function: Any) -> Callable[..., Any] | None:
-    """Return what is to be called instead of a callable of the user's, None for any other."""
-    if (python := unjitted(function)) is not function:
-        return converted_callable(python) or python
-    if isinstance(function, FunctionType):
-        found = convert(function)
-        return found if found is not function or function.__code__ in _own else None
-    if isinstance(function, MethodType):
-        inner = converted_callable(function.__func__)
-        return None if inner is None else functools.partial(inner, function.__self__)
-    if type(function) is functools.partial:
-        inner = converted_callable(function.func)
-        return None if inner is None else functools.partial(inner, *function.args, **function.keywords)
-    if isinstance(function, BuiltinFunctionType | BuiltinMethodType | np.ufunc | Handle):
+    def __init__(self, rewrite: Callable[[Definition, str], Definition], generators: bool) -> None:
+        self.rewrite = rewrite
+        self.generators = generators
+        self.codes: dict[CodeType, CodeType | None] = {}
+        self.own: set[CodeType] = set()
+
+    def function(self, function: FunctionType) -> FunctionType:
+        """Return a function rewritten, the function itself where that cannot or need not be."""
+        code = function.__code__
+        if code in self.own:
+            return function
+        if code not in self.codes:
+            self.codes[code] = None if _is_library(function) else self._rewritten(function)
+        new = self.codes[code]
+        return function if new is None else with_code(function, new, {RUN: support})
+
+    def callable(self, function: Any) -> Callable[..., Any] | None:
+        """Return what is to be called instead of a callable of the user's, None for any other."""
+        if isinstance(function, FunctionType):
+            found = self.function(function)
+            return found if found is not function or function.__code__ in self.own else None
+        if (python := unjitted(function)) is not function:
+            return self.callable(python) or python
+        if isinstance(function, BuiltinFunctionType | BuiltinMethodType | np.ufunc | Handle | type):
+            return None
+        if isinstance(function, MethodType):
+            inner = self.callable(function.__func__)
+            return None if inner is None else functools.partial(inner, function.__self__)
+        if type(function) is functools.partial:
+            inner = self.callable(function.func)
+            return None if inner is None else functools.partial(inner, *function.args, **function.keywords)
+        method = inspect.getattr_static(type(function), "__call__", None)
+        if isinstance(method, FunctionType) and is_users_class(type(function)):
+            inner = self.callable(method)
+            return None if inner is None else functools.partial(inner, function)
         return None
-    method = vars(type(function)).get("__call__")
-    if isinstance(method, FunctionType) and module_of(function) not in LIBRARIES:
-        inner = converted_callable(method)
-        return None if inner is None else functools.partial(inner, function)
-    return None
+
+    def _rewritten(self, function: FunctionType) -> CodeType | None:
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            return None
+        if inspect.isgeneratorfunction(function) and not self.generators:
+            return None
+        found = find(function)
+        if found is None:
+            return None
+        made = compiled(function, self.rewrite(found.node, found.owner), [RUN])
+        self.own.update(codes_in(made))
+        return made
 
 
-def convert(function: FunctionType) -> FunctionType:
-    """Return a function with its control flow converted, the function itself where that cannot or need not be."""
-    code = function.__code__
-    if code in _own or _is_library(function):
-        return function
-    if code not in _codes:
-        _codes[code] = _convert(function)
-    new = _codes[code]
-    if new is None:
-        return function
-    return with_code(function, new, {RUN: support})
+_TRACES = Rewriting(converted, generators=False)
+_VALUES = Rewriting(redirected, generators=True)
+
+convert = _TRACES.function
+converted_callable = _TRACES.callable
+redirected_callable = _VALUES.callable
 
 
 def is_convertible(function: Any) -> bool:
     """Whether the control flow of a function is converted, or need not be: False where its source is not at hand."""
-    if not isinstance(function, FunctionType) or function.__code__ in _own or _is_library(function):
+    if not isinstance(function, FunctionType) or function.__code__ in _TRACES.own or _is_library(function):
         return True
     return convert(function) is not function
 
 
-def _convert(function: FunctionType) -> CodeType | None:
-    if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
-        return None
-    found = find(function)
-    if found is None:
-        return None
-    made = compiled(function, converted(found.node, found.owner), [RUN])
-    _own.update(codes_in(made))
-    return made
-
-
 def _is_library(function: FunctionType) -> bool:
     return is_library(str(function.__globals__.get("__name__", "")))
+
+
+def is_users_class(cls: type) -> bool:
+    """Whether a class is neither Python's own nor of a library that runs as it is."""
+    return not is_library(cls.__module__)
 
 
 def module_of(function: Any) -> str:

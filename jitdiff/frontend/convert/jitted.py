@@ -8,19 +8,17 @@ from __future__ import annotations
 import builtins
 import re
 from abc import ABCMeta
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from jitdiff.errors import UnsupportedError
-from jitdiff.frontend.convert.special import argument, fresh
-from jitdiff.frontend.mapping import AxisTree, vmap_call
-from jitdiff.ir import Shape, broadcast_shapes, type_of
+from jitdiff.frontend.convert.arrays import argument, fresh
+from jitdiff.frontend.convert.elementwise import core_names, over_loops
+from jitdiff.ir import type_of
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops.methods import as_operand
-from jitdiff.ops.shape import broadcast
-from jitdiff.ops.user import in_traces
+from jitdiff.ops.user import in_conversion
 
 _CORE = re.compile(r"\(([^)]*)\)")
 
@@ -75,7 +73,7 @@ class _Elementwise:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return the results for all elements of the arguments, which are broadcast."""
         _refuse_options(self.__name__, kwargs)
-        return _rows(self.__name__, in_traces(self.python), [""] * len(args), list(map(_array, args)))
+        return over_loops(self.__name__, in_conversion(self.python), [""] * len(args), list(map(_array, args)))
 
 
 class _OverLoops:
@@ -92,7 +90,7 @@ class _OverLoops:
         _refuse_options(self.__name__, kwargs)
         arrays = list(map(_array, args[: len(self.inputs)]))
         outs = args[len(self.inputs) :]
-        results = _rows(self.__name__, self._row, self.inputs, arrays)
+        results = over_loops(self.__name__, self._row, self.inputs, arrays)
         for out, result in zip(outs, results, strict=False):
             out[...] = result
         results = outs or results
@@ -101,21 +99,17 @@ class _OverLoops:
     def _row(self, *row: Any) -> tuple[Any, ...]:
         sizes: dict[str, Any] = {}
         for core, x in zip(self.inputs, row, strict=True):
-            sizes |= zip(_names(core), type_of(x).shape, strict=True)
+            sizes |= zip(core_names(core), type_of(x).shape, strict=True)
         dtypes = (
             self.dtypes[0] if self.dtypes else [np.result_type(*(type_of(x).dtype for x in row))] * len(self.outputs)
         )
         outs = []
         for core, dtype in zip(self.outputs, dtypes, strict=True):
             # Numba hands over an array for a scalar result too.
-            shape = tuple(sizes[name] for name in _names(core)) or (1,)
+            shape = tuple(sizes[name] for name in core_names(core)) or (1,)
             outs.append(fresh(np.zeros(shape, dtype), ()))
-        in_traces(self.python)(*row, *outs)
+        in_conversion(self.python)(*row, *outs)
         return tuple(out if core else out[0] for out, core in zip(outs, self.outputs, strict=True))
-
-
-def _names(core: str) -> list[str]:
-    return [name.strip() for name in core.split(",") if name.strip()]
 
 
 def _array(x: Any) -> Any:
@@ -130,32 +124,3 @@ def _refuse_options(name: str, options: dict[str, Any]) -> None:
             where=describe(caller()),
             hint="assign the result instead",
         )
-
-
-def _rows(name: str, function: Callable[..., Any], cores: Sequence[str], arrays: Sequence[Any]) -> Any:
-    """Return the results of a function of slices with these core dimensions, with the loop dimensions before them."""
-    if len(arrays) != len(cores):
-        raise UnsupportedError(
-            f"{name} takes {len(cores)} arguments, and was given {len(arrays)}", where=describe(caller())
-        )
-    loops = [_split(array, core)[0] for array, core in zip(arrays, cores, strict=True)]
-    shape: Shape = broadcast_shapes(*loops) if loops else ()
-    if not shape:
-        return function(*arrays)
-    rows, axes = [], []
-    size: Any = 1
-    for n in shape:
-        size = size * n
-    for array, core, loop in zip(arrays, cores, loops, strict=True):
-        inner = _split(array, core)[1]
-        axes.append(0 if loop else None)
-        rows.append(np.reshape(broadcast(array, (*shape, *inner)), (size, *inner)) if loop else array)
-    found = vmap_call(name, function, AxisTree("in_axes", tuple(axes)), AxisTree("out_axes", 0), tuple(rows), {})
-    if not isinstance(found, tuple):
-        return np.reshape(found, shape)
-    return tuple(np.reshape(each, (*shape, *type_of(each).shape[1:])) for each in found)
-
-
-def _split(array: Any, core: str) -> tuple[Shape, Shape]:
-    shape, inner = type_of(array).shape, len(_names(core))
-    return shape[: len(shape) - inner], shape[len(shape) - inner :]

@@ -55,3 +55,18 @@ def assigned_from_inside(stmts: Iterable[ast.stmt]) -> Iterator[str]:
 def parameters(node: ast.FunctionDef) -> set[str]:
     """Return the names of the parameters of a function."""
     return {a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)}
+
+
+def names_written(node: ast.FunctionDef) -> set[str]:
+    """Return the variables whose elements a function changes, or that it changes as a whole in place."""
+    found = set()
+    for child in own(node.body):
+        match child:
+            case ast.Subscript(ast.Name(name), ctx=ast.Store()) | ast.AugAssign(ast.Name(name)):
+                found.add(name)
+            case ast.keyword("out", ast.Name(name)):
+                found.add(name)
+            case ast.Call(args=args):
+                # A function that is called may change what it is given.
+                found.update(a.id for a in args if isinstance(a, ast.Name))
+    return found

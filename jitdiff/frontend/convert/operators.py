@@ -8,16 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from jitdiff.errors import TraceWarning, TracingError
+from jitdiff.errors import TraceWarning, TracingError, UnsupportedError
 from jitdiff.frontend.convert.lists import List
 from jitdiff.frontend.convert.merge import Merge, outcome
 from jitdiff.frontend.convert.rows import Rows
-from jitdiff.frontend.convert.state import Undefined, is_number, is_traced
+from jitdiff.frontend.convert.state import Undefined, is_followed, is_number, is_traced
 from jitdiff.ir import Apply, Dim, location, type_of
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import OPS, Handle, Tracer, control, lift
 from jitdiff.ops.emission import Element
+from jitdiff.ops.methods import as_operand
 from jitdiff.ops.positions import grid, positions
 from jitdiff.ops.tracer import has_size
 
@@ -117,11 +118,16 @@ def ifexp(test: Any, then: Thunk, orelse: Thunk) -> Any:
     return merge.finish(outs)[0]
 
 
+_CONCATENATORS = (type(np.r_), type(np.c_))
+
+
 def getitem(x: Any, key: Any) -> Any:
     """Return ``x[key]``."""
     key = _index(key)
     if (x is np.mgrid or x is np.ogrid) and has_size((key,)):
         return grid(key, sparse=x is np.ogrid)
+    if isinstance(x, _CONCATENATORS) and _holds_followed(key):
+        return _concatenated(x, key if isinstance(key, tuple) else (key,))
     if isinstance(x, np.ndarray) and _has_traced(key):
         return Tracer(lift(x))[key]
     if isinstance(x, list | tuple) and is_traced(key):
@@ -136,6 +142,30 @@ def _index(key: Any) -> Any:
     if isinstance(key, Rows) and isinstance(key.size, Dim):
         return key.item(positions(key.size))
     return key.stacked() if isinstance(key, List) and key.is_stacked else key
+
+
+def formatted(text: str, values: Any) -> str:
+    """Return ``text % values``, of followed values by the numbers that they have."""
+    return text % (tuple(map(_told, values)) if isinstance(values, tuple) else _told(values))
+
+
+def _told(x: Any) -> Any:
+    return OPS["stop_gradient"](x).numpy() if is_followed(x) and not isinstance(x, Tracer) else x
+
+
+def _holds_followed(key: Any) -> bool:
+    return any(map(_holds_followed, key)) if isinstance(key, tuple | list) else is_followed(key)
+
+
+def _concatenated(x: Any, parts: tuple[Any, ...]) -> Any:
+    """Return what ``np.r_`` and ``np.c_`` give for parts of which some are followed."""
+    if any(isinstance(part, str) for part in parts):
+        raise UnsupportedError("np.r_ with a string has no rule", where=describe(caller()), hint="use np.concatenate")
+    arrays = [as_operand(x[part] if isinstance(part, slice) else part) for part in parts]
+    arrays = [np.reshape(a, (1,)) if np.ndim(a) == 0 else a for a in arrays]
+    if x is np.r_:
+        return np.concatenate(arrays)
+    return np.concatenate([np.expand_dims(a, 1) if np.ndim(a) == 1 else a for a in arrays], axis=-1)
 
 
 def _has_traced(key: Any) -> bool:

@@ -81,6 +81,11 @@ def is_traced(x: Any) -> bool:
     return isinstance(x, Tracer) and x.numbers is None
 
 
+def is_followed(x: Any) -> bool:
+    """Whether the plain numbers of `x` would lose what a trace or a recorder follows."""
+    return isinstance(x, Handle) and x.followed
+
+
 def is_number(leaf: Any) -> bool:
     """Whether a leaf can be a value of the program."""
     return isinstance(leaf, Tracer | bool | int | float | np.generic | np.ndarray | Dim) or (

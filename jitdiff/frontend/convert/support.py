@@ -16,6 +16,7 @@ from jitdiff.frontend.convert.operators import (
     born,
     checked,
     compare,
+    formatted,
     getitem,
     ifexp,
     list_,
@@ -38,6 +39,20 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     return calls.call(function, *args, **kwargs)
 
 
+def call_on_values(function: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """Return ``function(*args, **kwargs)`` where tapes follow values."""
+    from jitdiff.frontend.convert import calls
+
+    return calls.call_on_values(function, *args, **kwargs)
+
+
+def made(array: Any) -> Any:
+    """Return a new array as one that followed values can be put into."""
+    from jitdiff.frontend.convert import arrays
+
+    return arrays.made_here(array)
+
+
 __all__ = [
     "and_",
     "and_value",
@@ -47,14 +62,17 @@ __all__ = [
     "augment_item",
     "born",
     "call",
+    "call_on_values",
     "checked",
     "compare",
     "comprehension",
     "for_",
+    "formatted",
     "getitem",
     "if_",
     "ifexp",
     "list_",
+    "made",
     "not_",
     "or_",
     "or_value",

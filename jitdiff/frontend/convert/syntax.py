@@ -11,18 +11,22 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from jitdiff.frontend.convert.jumps import FLAGS, lower
-from jitdiff.frontend.convert.names import assigned_from_inside, is_generator, names_assigned, own, parameters
+from jitdiff.frontend.convert.mangle import mangle
+from jitdiff.frontend.convert.names import (
+    assigned_from_inside,
+    is_generator,
+    names_assigned,
+    names_written,
+    own,
+    parameters,
+)
 from jitdiff.frontend.convert.source import GENERATED, Definition
-from jitdiff.frontend.convert.tree import arguments, at, call, load, store, support, thunk
-
-_UNTOUCHED = frozenset({"super", "locals", "globals", "vars", "dir", "eval", "exec"})
-"""Functions that look at the frame that calls them."""
+from jitdiff.frontend.convert.tree import UNTOUCHED, arguments, at, call, is_support, load, store, support, thunk
 
 
 def converted(node: Definition, owner: str) -> Definition:
     """Return the definition of a function with its control flow converted."""
-    if owner:
-        _Mangle(owner).visit(node)
+    mangle(node, owner)
     transformer = _Transformer()
     if isinstance(node, ast.Lambda):
         node.body = transformer.visit(node.body)
@@ -31,34 +35,12 @@ def converted(node: Definition, owner: str) -> Definition:
     return node
 
 
-class _Mangle(ast.NodeTransformer):
-    """Private names as the compiler would write them in the class."""
-
-    def __init__(self, owner: str) -> None:
-        self.owner = owner.lstrip("_")
-
-    def _name(self, name: str) -> str:
-        return f"_{self.owner}{name}" if name.startswith("__") and not name.endswith("__") else name
-
-    def visit_Name(self, node: ast.Name) -> ast.Name:
-        node.id = self._name(node.id)
-        return node
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.Attribute:
-        self.generic_visit(node)
-        node.attr = self._name(node.attr)
-        return node
-
-    def visit_arg(self, node: ast.arg) -> ast.arg:
-        node.arg = self._name(node.arg)
-        return node
-
-
 class _Transformer(ast.NodeTransformer):
     def __init__(self) -> None:
         self.count = 0
         self.globals: set[str] = set()
         self.shared: list[str] = []
+        self.written: set[str] = set()
 
     def fresh(self, stem: str) -> str:
         self.count += 1
@@ -68,7 +50,8 @@ class _Transformer(ast.NodeTransformer):
 
     def function(self, node: ast.FunctionDef) -> None:
         """Convert the body of a function."""
-        around = self.globals, self.shared
+        around = self.globals, self.shared, self.written
+        self.written = self.written | names_written(node)
         self.globals = {name for child in own(node.body) if isinstance(child, ast.Global) for name in child.names}
         outer = {
             name for child in own(node.body) if isinstance(child, ast.Global | ast.Nonlocal) for name in child.names
@@ -82,7 +65,7 @@ class _Transformer(ast.NodeTransformer):
             # What only blocks assign is still a variable of the function.
             bind = ast.Assign([store(n) for n in local], ast.Constant(None))
             node.body.insert(0, at(ast.If(ast.Constant(False), [bind], []), node))
-        self.globals, self.shared = around
+        self.globals, self.shared, self.written = around
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         node.args = self.visit(node.args)
@@ -203,7 +186,10 @@ class _Transformer(ast.NodeTransformer):
         return list(dict.fromkeys([*names_assigned(stmts), *self.shared]))
 
     def visit_Assign(self, node: ast.Assign) -> Any:
+        computed = isinstance(node.value, ast.BinOp | ast.UnaryOp)
         node.value = self.visit(node.value)
+        if computed and any(isinstance(t, ast.Name) and t.id in self.written for t in node.targets):
+            node.value = at(call("made", node.value), node)
         if isinstance(node.value, ast.List) and all(isinstance(t, ast.Name) for t in node.targets):
             node.value = at(call("list_", node.value), node)
         elif isinstance(node.value, ast.Tuple) and any(isinstance(e, ast.List) for e in node.value.elts):
@@ -328,7 +314,10 @@ class _Transformer(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         name = node.func.id if isinstance(node.func, ast.Name) else ""
-        if name in _UNTOUCHED:
+        if name in UNTOUCHED:
+            return node
+        if is_support(node.func):
+            self.generic_visit(node)
             return node
         if name in _GATHERING and len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp):
             node.args = [at(ast.ListComp(node.args[0].elt, node.args[0].generators), node.args[0])]

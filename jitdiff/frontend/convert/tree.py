@@ -10,6 +10,9 @@ from jitdiff.frontend.convert.source import GENERATED
 
 N = TypeVar("N", bound=ast.AST)
 
+UNTOUCHED = frozenset({"super", "locals", "globals", "vars", "dir", "eval", "exec"})
+"""Functions that look at the frame that calls them."""
+
 RUN = f"{GENERATED}run"
 """The variable through which converted code reaches its run-time support."""
 
@@ -37,6 +40,11 @@ def thunk(value: ast.expr) -> ast.Lambda:
 def support(name: str) -> ast.Attribute:
     """Return a function of the run-time support."""
     return ast.Attribute(load(RUN), name, ast.Load())
+
+
+def is_support(node: ast.expr) -> bool:
+    """Whether an expression is a function of the run-time support."""
+    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == RUN
 
 
 def call(name: str, *args: ast.expr) -> ast.Call:

@@ -47,6 +47,6 @@ def soft_edit_distance_args(n, m):
 
 
 PROGRAMS = [
-    Program(soft_dtw, soft_dtw_args, (9, 10), (12, 11), (60, 60), (0, 1), tape=False),
+    Program(soft_dtw, soft_dtw_args, (9, 10), (12, 11), (60, 60), (0, 1)),
     Program(soft_edit_distance, soft_edit_distance_args, (9, 10), (12, 11), (60, 60)),
 ]

@@ -133,6 +133,6 @@ PROGRAMS = [
     Program(lu, lu_args, (9,), (12,), (40,)),
     Program(durbin, durbin_args, (9,), (13,), (150,)),
     Program(trisolv, trisolv_args, (9,), (12,), (100,), (0, 1)),
-    Program(gramschmidt, gramschmidt_args, (10, 9), (12, 11), (40, 25), tape=False),
-    Program(gramschmidt_columns, gramschmidt_args, (10, 9), (12, 11), (40, 25), tape=False),
+    Program(gramschmidt, gramschmidt_args, (10, 9), (12, 11), (40, 25)),
+    Program(gramschmidt_columns, gramschmidt_args, (10, 9), (12, 11), (40, 25)),
 ]

@@ -43,6 +43,6 @@ def put_args(steps):
 
 
 PROGRAMS = [
-    Program(american_put, put_args, (10,), (15,), (100,), tape=False),
+    Program(american_put, put_args, (10,), (15,), (100,)),
     Program(american_put_slices, put_args, (10,), (15,), (100,)),
 ]

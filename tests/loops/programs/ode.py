@@ -161,9 +161,9 @@ def bouncing_ball_events_args(tenths):
 
 
 PROGRAMS = [
-    Program(lotka_volterra, lotka_volterra_args, (10,), (15,), (1_000,), (0, 1), tape=False),
+    Program(lotka_volterra, lotka_volterra_args, (10,), (15,), (1_000,), (0, 1)),
     Program(lotka_volterra_scalars, lotka_volterra_args, (10,), (15,), (1_000,), (0, 1)),
-    Program(lotka_volterra_trajectory, lotka_volterra_args, (10,), (15,), (1_000,), (0, 1), tape=False),
+    Program(lotka_volterra_trajectory, lotka_volterra_args, (10,), (15,), (1_000,), (0, 1)),
     Program(observed_at_times, observed_at_times_args, (9,), (17,), (500,), (0, 1)),
     Program(adaptive_step, adaptive_step_args, (12,), (31,), (200,)),
     Program(bouncing_ball, bouncing_ball_args, (60,), (95,), (1_000,)),

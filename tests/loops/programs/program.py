@@ -23,9 +23,6 @@ class Program:
         Sizes: for differences along every element, for a second specialisation, and for timing.
     by : tuple of int
         The arguments to differentiate by.
-    tape : bool
-        Whether NumPy gives the tape a chance. It does not where values are put into what `np.zeros` or `np.array`
-        made: those are arrays of plain numbers unless the function is compiled.
     """
 
     loss: Callable[..., Any]
@@ -34,7 +31,6 @@ class Program:
     other: Size
     large: Size
     by: tuple[int, ...] = (0,)
-    tape: bool = True
 
     @property
     def name(self) -> str:

@@ -154,10 +154,10 @@ def holt_winters_args(steps):
 
 PROGRAMS = [
     Program(hmm_scaled, hmm_args, (2, 3, 10), (3, 4, 12), (8, 10, 500), (0, 1)),
-    Program(hmm_log_space, hmm_args, (2, 3, 10), (3, 4, 12), (8, 10, 500), (0, 1), tape=False),
+    Program(hmm_log_space, hmm_args, (2, 3, 10), (3, 4, 12), (8, 10, 500), (0, 1)),
     Program(lstm, lstm_args, (2, 3, 9), (3, 2, 12), (16, 8, 200), (0, 1, 2)),
     Program(kalman, kalman_args, (10,), (14,), (500,)),
     Program(local_level, local_level_args, (13,), (24,), (2_000,)),
-    Program(garch, garch_args, (10,), (25,), (2_000,), tape=False),
-    Program(holt_winters, holt_winters_args, (13,), (30,), (1_000,), tape=False),
+    Program(garch, garch_args, (10,), (25,), (2_000,)),
+    Program(holt_winters, holt_winters_args, (13,), (30,), (1_000,)),
 ]
