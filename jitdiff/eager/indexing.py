@@ -42,7 +42,7 @@ def composed(first: Any, second: Any, shape: tuple[int, ...]) -> tuple[int | sli
     Examples
     --------
     >>> composed((slice(2, None), 0), slice(None, None, -2), (9, 3))
-    (slice(8, 1, -2), 0)
+    (slice(8, 0, -2), 0)
     """
     outer = _by_axis(first, len(shape))
     if outer is None:
