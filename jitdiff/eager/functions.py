@@ -108,7 +108,7 @@ def make_vjp(f: Callable[..., Any], params: Params = None, persistent: bool = Tr
         arguments, sources = list(args), _sources(f, params, args)
         wrt = [source for _, source in sources]
         tape = GradientTape(persistent=persistent, watch_accessed_variables=False)
-        tape.require_followed()
+        tape._require_followed()
         with tape:
             tape.watch([x for x in wrt if x.dtype.kind == "f"])
             for k, source in sources:
@@ -160,7 +160,7 @@ def implicit_value_and_gradients(f: Callable[..., Any]) -> Callable[..., tuple[A
 
     def value_and_gradients(*args: Any, **kwargs: Any) -> tuple[Any, list[tuple[Any, Variable]]]:
         tape = GradientTape()
-        tape.require_followed()
+        tape._require_followed()
         with tape:
             value = _result(
                 f, in_conversion(f)(*map_leaves(constant_array, args), **map_leaves(constant_array, kwargs))

@@ -57,7 +57,7 @@ class Recording:
         self._span: TraceSpan | None = None
         self._warned = False
 
-    def require_followed(self) -> None:
+    def _require_followed(self) -> None:
         """Refuse that known values become plain numbers, as transforms do."""
         self._recorder.strict = True
 
