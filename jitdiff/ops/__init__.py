@@ -6,6 +6,7 @@ from jitdiff.ops import (
     contraction,
     creation,
     cumulative,
+    determinant,
     diagonal,
     einsum,
     elementwise,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,20 +16,11 @@ from jitdiff.ops.contraction import matmul, stacked
 from jitdiff.ops.diagonal import tril
 from jitdiff.ops.einsum import einsum
 from jitdiff.ops.elementwise import multiply
-from jitdiff.ops.emission import Call, Site
+from jitdiff.ops.emission import Call
 from jitdiff.ops.families import general, promote_floating
 from jitdiff.ops.samples import array, sample
 from jitdiff.ops.shape import broadcast, expand_dims, matrix_transpose, moveaxis, reshaped
 from jitdiff.ops.table import Op, implements
-
-
-def _scalar_or_stack(function: str) -> Callable[[list[str], str, Site], str]:
-    """Return the statement of a function that gives one number for each matrix."""
-
-    def statement(args: list[str], out: str, site: Site) -> str:
-        return f"{out} = {function}({args[0]})" if site.out.ndim == 0 else f"{function}({args[0]}, {out})"
-
-    return statement
 
 
 def _solve_vjp(xs: Sequence[Any], y: Any, g: Any) -> list[Any]:
@@ -81,44 +72,6 @@ inv_: Op = general(
     samples=[sample(array(3, 3, kind="invertible")), sample(array(2, 3, 3, kind="invertible"))],
 )
 
-det_: Op = general(
-    "det",
-    np.linalg.det,
-    lambda a: a.with_shape(a.shape[:-2]),
-    Call(_scalar_or_stack("det")),
-    lambda xs, y, g: [multiply(_each_matrix(multiply(g, y)), matrix_transpose(inv_(xs[0])))],
-    operands=promote_floating,
-    batch=on_stacks,
-    samples=[sample(array(3, 3)), sample(array(2, 3, 3, kind="invertible"))],
-)
-
-slogdet_sign: Op = general(
-    "slogdet_sign",
-    lambda a: np.linalg.slogdet(a).sign,
-    lambda a: a.with_shape(a.shape[:-2]),
-    Call(_scalar_or_stack("slogdet_sign")),
-    None,
-    operands=promote_floating,
-    batch=on_stacks,
-    samples=[sample(array(3, 3)), sample(array(2, 3, 3))],
-)
-
-slogdet_logabsdet: Op = general(
-    "slogdet_logabsdet",
-    lambda a: np.linalg.slogdet(a).logabsdet,
-    lambda a: a.with_shape(a.shape[:-2]),
-    Call(_scalar_or_stack("slogdet_logabsdet")),
-    lambda xs, y, g: [multiply(_each_matrix(g), matrix_transpose(inv_(xs[0])))],
-    operands=promote_floating,
-    batch=on_stacks,
-    samples=[sample(array(3, 3, kind="invertible")), sample(array(2, 3, 3, kind="invertible"))],
-)
-
-
-def _each_matrix(x: Any) -> Any:
-    """Return numbers, one for each matrix, so that they scale the matrices."""
-    return reshaped(x, (*shape_of(x), 1, 1))
-
 
 def _half_lower(x: Any) -> Any:
     """Return the lower triangle with half the diagonal."""
@@ -145,7 +98,7 @@ cholesky_: Op = general(
 )
 
 
-def _matrices(function: str, a: Any) -> Any:
+def matrices(function: str, a: Any) -> Any:
     """Return `a` if it is a square matrix or a stack of them."""
     a = operand(a)
     sizes = shape_of(a)
@@ -154,7 +107,7 @@ def _matrices(function: str, a: Any) -> Any:
     return a
 
 
-def _as_stack(a: Any) -> Any:
+def as_stack(a: Any) -> Any:
     """Return a matrix as it is, and more than one in a single stack."""
     sizes = shape_of(a)
     return a if len(sizes) == 2 else stacked(a, sizes[:-2])
@@ -172,7 +125,7 @@ def _as_stack(a: Any) -> Any:
 )
 def solve(a: Any, b: Any) -> Any:
     """Return the solution of ``a @ x = b``; `b` is a vector only if it has one axis."""
-    a, b = _matrices("solve", a), operand(b)
+    a, b = matrices("solve", a), operand(b)
     vector = len(shape_of(b)) == 1
     rows = shape_of(b)[0] if vector else shape_of(b)[-2]
     if rows != shape_of(a)[-1]:
@@ -193,29 +146,8 @@ def solve(a: Any, b: Any) -> Any:
 )
 def inv(a: Any) -> Any:
     """Return the inverse of a matrix."""
-    a = _matrices("inv", a)
-    return reshaped(inv_(_as_stack(a)), shape_of(a))
-
-
-@implements(np.linalg.det, samples=[sample(array(3, 3)), sample(array(2, 1, 2, 2, kind="invertible"))])
-def det(a: Any) -> Any:
-    """Return the determinant of a matrix."""
-    a = _matrices("det", a)
-    return reshaped(det_(_as_stack(a)), shape_of(a)[:-2])
-
-
-_SlogdetResult: Any = type(np.linalg.slogdet(np.eye(1)))
-
-
-@implements(
-    np.linalg.slogdet,
-    samples=[sample(array(3, 3, kind="invertible")), sample(array(2, 1, 2, 2, kind="invertible"))],
-)
-def slogdet(a: Any) -> Any:
-    """Return the sign and the logarithm of the absolute value of a determinant."""
-    a = _matrices("slogdet", a)
-    stack, shape = _as_stack(a), shape_of(a)[:-2]
-    return _SlogdetResult(reshaped(slogdet_sign(stack), shape), reshaped(slogdet_logabsdet(stack), shape))
+    a = matrices("inv", a)
+    return reshaped(inv_(as_stack(a)), shape_of(a))
 
 
 @implements(
@@ -231,8 +163,8 @@ def cholesky(a: Any, /, *, upper: bool = False) -> Any:
 
     The matrix is taken to be symmetric: its gradient is.
     """
-    a = _matrices("cholesky", a)
-    factor = reshaped(cholesky_(_as_stack(0.5 * (a + matrix_transpose(a)))), shape_of(a))
+    a = matrices("cholesky", a)
+    factor = reshaped(cholesky_(as_stack(0.5 * (a + matrix_transpose(a)))), shape_of(a))
     return matrix_transpose(factor) if upper else factor
 
 
@@ -247,7 +179,7 @@ def cholesky(a: Any, /, *, upper: bool = False) -> Any:
 )
 def matrix_power(a: Any, n: int) -> Any:
     """Return a matrix multiplied `n` times with itself, its inverse if `n` is negative."""
-    a = _matrices("matrix_power", a)
+    a = matrices("matrix_power", a)
     if n < 0:
         a, n = inv(a), -n
     result = None

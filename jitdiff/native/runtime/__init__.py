@@ -1,5 +1,6 @@
 """The functions that emitted text calls, under plain Python and inside compiled code alike."""
 
+from jitdiff.native.runtime.cofactors import cofactors, cofactors_along
 from jitdiff.native.runtime.elementwise import (
     arccos,
     arccosh,
@@ -74,6 +75,8 @@ __all__ = [
     "ceil",
     "check_index",
     "cholesky",
+    "cofactors",
+    "cofactors_along",
     "cos",
     "cosh",
     "cumprod",

@@ -19,7 +19,7 @@ from jitdiff.native.runtime.stacks import over_stack, over_stacks
 LinAlgError = np.linalg.LinAlgError
 
 _TRANSPOSED, _UPPER = ord("T"), ord("U")
-_INVERSION_BLOCK = 32
+INVERSION_BLOCK = 32
 _SINGULAR = "Singular matrix"
 _INDEFINITE = "Matrix is not positive definite"
 _NOT_SQUARE = "Last 2 dimensions of the array must be square"
@@ -129,7 +129,7 @@ def _inv(a: Any, out: Any) -> Any:
         if n == 0:
             return
         pivots = np.empty(n, Integer)
-        work = np.empty(_INVERSION_BLOCK * n, dtype)
+        work = np.empty(INVERSION_BLOCK * n, dtype)
         for i in range(n):
             for j in range(n):
                 out[i, j] = a[i, j]
