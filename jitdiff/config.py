@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from jitdiff.errors import ArgumentError
+from jitdiff.threads import Lock
 
 
 def _user_cache() -> Path:
@@ -79,7 +79,7 @@ def _from_environment() -> Settings:
     return Settings(**{name: value for name, value in given.items() if value})  # type: ignore[arg-type]
 
 
-_lock = threading.Lock()
+_lock = Lock()
 _current = _from_environment()
 
 

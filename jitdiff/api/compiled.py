@@ -6,7 +6,6 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, cast, overload
 
 from jitdiff import eager
@@ -23,6 +22,7 @@ from jitdiff.ir.builder import current_builder
 from jitdiff.native.signals import NotMine
 from jitdiff.ops import Handle
 from jitdiff.ops.tracer import apart
+from jitdiff.threads import Lock, lazy
 
 if TYPE_CHECKING:
     from jitdiff.native.kernel import Kernel
@@ -155,6 +155,10 @@ class Compiled(Generic[P, R]):
                 found._origin = (self, transform, options)
         return found._bind(self._bound) if self._bound else found
 
+    @property
+    def _lock(self) -> Lock:
+        return self._program.lock
+
     def _bind(self, bound: tuple[Any, ...]) -> Compiled[..., Any]:
         clone: Compiled[..., Any] = object.__new__(type(self))
         clone.__dict__.update({k: v for k, v in self.__dict__.items() if k not in ("grad", "value_and_grad", "hessp")})
@@ -170,17 +174,17 @@ class Compiled(Generic[P, R]):
         """Return the method of an instance: its attributes are arguments like others."""
         return self if instance is None else self._bind((as_argument(instance),))
 
-    @cached_property
+    @lazy
     def grad(self) -> Compiled[P, Any]:
         """The gradient by the first argument."""
         return cast(Compiled[P, Any], transforms.grad(self))
 
-    @cached_property
+    @lazy
     def value_and_grad(self) -> Compiled[P, tuple[R, Any]]:
         """The value, and the gradient by the first argument."""
         return cast(Compiled[P, tuple[R, Any]], transforms.value_and_grad(self))
 
-    @cached_property
+    @lazy
     def hessp(self) -> Compiled[..., Any]:
         """The product of the Hessian by the first argument with a vector: ``hessp(x, p, *args)``."""
         return cast(Compiled[..., Any], transforms.hessp(self))

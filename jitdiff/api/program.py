@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
@@ -15,6 +14,7 @@ from jitdiff.errors import JitdiffError
 from jitdiff.frontend import Kind, Layout, NeedsStatic, Signature, Static, Traced, flatten_call, symbolic_kinds, trace
 from jitdiff.ir import ArrayType, NeedsConcreteSize
 from jitdiff.ir.builder import building
+from jitdiff.threads import Lock
 
 MAX_EXACT = 1024
 """Exact keys remembered for one function."""
@@ -55,7 +55,7 @@ class Program:
         self.signature = signature
         self.options = options
         self.doc = doc
-        self.lock = threading.RLock()
+        self.lock = Lock()
         self.specialisations: list[Specialisation] = []
         self._layouts: dict[PyTreeSpec, Layout] = {}
         self._exact: dict[Any, Specialisation] = {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from jitdiff import ad, codegen, passes
 from jitdiff.frontend import native
 from jitdiff.ir import ArrayType, Block, Emitted
 from jitdiff.ops.admission import admitted
+from jitdiff.threads import Lock, lazy
 
 if TYPE_CHECKING:
     from jitdiff.native.kernel import Kernel
@@ -37,24 +37,25 @@ class Pullback:
         self.types = tuple(r.type for r in block.results)
         self.wrt = tuple(k for k in among if block.params[k].type.is_float)
         self.cache = cache
+        self._lock = Lock()
         block = replace(block, nodes=passes.before_adjoint(block.nodes))
         program = passes.optimise(ad.joint(block, self.wrt))
         seeds = program.params[arguments : arguments + sum(t.is_float for t in self.types)]
         self.split = ad.split(program, len(self.types), seeds)
 
-    @cached_property
+    @lazy
     def forward(self) -> Emitted:
         """The text of the value, which also gives the residuals."""
         block = self.split.forward
         return codegen.emit(block, f"{block.name}_forward", f"{block.name}, and what its adjoint needs.")
 
-    @cached_property
+    @lazy
     def adjoint(self) -> Emitted:
         """The text of the cotangents of the arguments, given residuals and the cotangents of the results."""
         block = self.split.adjoint
         return codegen.emit(block, block.name, f"Adjoint of {self.split.forward.name}.")
 
-    @cached_property
+    @lazy
     def _kernels(self) -> tuple[Kernel, Kernel]:
         from jitdiff.native.kernel import build
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from jitdiff.native.signals import NotMine, WorkspaceTooSmall
 from jitdiff.ops import Handle, Op
 from jitdiff.ops.replay import evaluate
 from jitdiff.ops.sizes import size_conditions
+from jitdiff.threads import Lock, lazy
 
 if TYPE_CHECKING:
     from jitdiff.native.kernel import Kernel
@@ -64,14 +64,14 @@ class Specialisation:
         self.options = options
         self.reason = reason
         self.operation: Op | None = None
-        self._lock = threading.RLock()
+        self._lock = Lock()
 
-    @cached_property
+    @lazy
     def block(self) -> Block:
         """The program after all passes."""
         return passes.optimise(self.traced.block, _dump if settings().dump else None)
 
-    @cached_property
+    @lazy
     def emitted(self) -> Emitted:
         """The program as Python text."""
         emitted = codegen.emit(self.block, self.block.name, self.doc, self.traced.assumed)
@@ -79,24 +79,21 @@ class Specialisation:
             _print(f"{self.block.name}: source", emitted.source)
         return emitted
 
-    @cached_property
+    @lazy
     def kernel(self) -> Kernel:
         """The native function."""
         # Numba is imported when something is compiled, not before.
         from jitdiff.native.kernel import build
 
-        with self._lock:
-            return self.__dict__.get("kernel") or build(
-                self.emitted, cache=self.options.cache, parallel=self.options.parallel is True
-            )
+        return build(self.emitted, cache=self.options.cache, parallel=self.options.parallel is True)
 
-    @cached_property
+    @lazy
     def pullback(self) -> Pullback:
         """The program with its adjoint by all arguments."""
         count = len(self.traced_leaves)
         return Pullback(self.traced.block, count, range(count), self.options.cache)
 
-    @cached_property
+    @lazy
     def pullback_by_first(self) -> Pullback:
         """The program with its adjoint by the first argument."""
         args, _ = self.traced.layout.spec.children()
@@ -104,7 +101,7 @@ class Specialisation:
         among = [k for k, leaf in enumerate(self.traced_leaves) if leaf < first.num_leaves]
         return Pullback(self.traced.block, len(self.traced_leaves), among, self.options.cache)
 
-    @cached_property
+    @lazy
     def types(self) -> tuple[ArrayType, ...]:
         """Types of the flat results."""
         return tuple(r.type for r in self.traced.block.results)
@@ -114,7 +111,7 @@ class Specialisation:
         """Types of the traced leaves."""
         return tuple(kind for kind in self.traced.kinds if isinstance(kind, ArrayType))
 
-    @cached_property
+    @lazy
     def size_conditions(self) -> frozenset[Dim]:
         """What must be at least zero of the symbolic sizes, such as n - 3 where the program reads ``x[3:]``.
 
@@ -141,12 +138,12 @@ class Specialisation:
         """Whether it takes more than one size."""
         return any(not isinstance(n, int) for t in self.types_of_arguments for n in t.shape)
 
-    @cached_property
+    @lazy
     def traced_leaves(self) -> tuple[int, ...]:
         """Positions of the leaves that are parameters of the program."""
         return tuple(k for k, kind in enumerate(self.traced.kinds) if isinstance(kind, ArrayType))
 
-    @cached_property
+    @lazy
     def handles(self) -> tuple[Handle, ...]:
         """The Tensors and Variables read from around the function."""
         return tuple(x for x in self.traced.block.captured if isinstance(x, Handle))
@@ -226,7 +223,7 @@ class Specialisation:
 
         return unflatten(out_spec, results), pulled
 
-    @cached_property
+    @lazy
     def finish(self) -> Callable[[Any], Any] | None:
         """The function from flat results to the nested result; None if there is nothing to do."""
         return _finish(self.types, self.traced.out_spec)

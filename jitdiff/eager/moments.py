@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from jitdiff.threads import Lock
+
 _clock = itertools.count(1)
-_lock = threading.Lock()
+_lock = Lock()
 _live: list[weakref.ref[Moment]] = []
 
 

@@ -6,12 +6,14 @@ A dataclass is a tree of its fields from the first time one is seen; nothing nee
 from __future__ import annotations
 
 import dataclasses
-import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import optree
 from optree import PyTreeSpec
+
+from jitdiff.threads import Lock
 
 NAMESPACE = "jitdiff"
 """The optree namespace in which dataclasses are registered."""
@@ -20,7 +22,7 @@ _plain: set[type] = set()
 """Leaf types already found to be leaves."""
 
 _registered: set[type] = set()
-_lock = threading.Lock()
+_lock = Lock()
 
 
 def flatten(tree: Any) -> tuple[list[Any], PyTreeSpec]:
@@ -92,8 +94,10 @@ def register_dataclass(cls: type) -> bool:
 
     with _lock:
         if cls not in _registered:
+            # A child that is forked between these lines enters the class again, which optree refuses.
+            with suppress(ValueError):
+                enter(cls, children, build)
             _registered.add(cls)
-            enter(cls, children, build)
     return True
 
 

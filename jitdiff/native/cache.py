@@ -15,7 +15,6 @@ import re
 import shutil
 import stat
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from pathlib import Path
 
 from jitdiff.config import settings
 from jitdiff.errors import CacheError
+from jitdiff.threads import Lock
 
 try:
     from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
@@ -32,7 +32,7 @@ except ImportError:  # Windows: two processes may compile the same thing, and th
 _log = logging.getLogger("jitdiff")
 _NAME = re.compile(r"\w+_[0-9a-f]{32}")
 _SEAL = "seal.json"
-_counts_lock = threading.Lock()
+_counts_lock = Lock()
 _hits = _misses = 0
 
 

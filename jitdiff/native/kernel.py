@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,16 +21,29 @@ from jitdiff.config import settings
 from jitdiff.ir import Dim, Emitted
 from jitdiff.native import cache as disk
 from jitdiff.native.signals import WorkspaceTooSmall
+from jitdiff.threads import Lock
 
 _log = logging.getLogger("jitdiff")
-_lock = threading.RLock()
+_lock = Lock()
 _machine_code: WeakValueDictionary[tuple[str, bool], _MachineCode] = WeakValueDictionary()
 _kernels: WeakValueDictionary[tuple[Emitted, bool, bool], Kernel] = WeakValueDictionary()
 _ALIGNMENT = 64
 
+_while_forking = ExitStack()
+
+
+def _before_fork() -> None:
+    """Wait for what is being compiled: a child would find Numba changed half-way, and locks that nobody releases."""
+    _while_forking.enter_context(_lock)
+    for module, attribute in (("numba.core.compiler_lock", "global_compiler_lock"), ("llvmlite.binding.ffi", "lib")):
+        # The user may compile functions with Numba too.
+        lock = getattr(getattr(sys.modules.get(module), attribute, None), "_lock", None)
+        if lock is not None:
+            _while_forking.enter_context(lock)
+
+
 if hasattr(os, "register_at_fork"):
-    # A fork waits for a compilation under way: its child would find Numba's lock held by nobody.
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+    os.register_at_fork(before=_before_fork, after_in_parent=_while_forking.close, after_in_child=_while_forking.close)
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
