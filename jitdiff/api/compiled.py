@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, cast, overload
 
@@ -21,6 +21,8 @@ from jitdiff.ir import show, type_of
 from jitdiff.ir.builder import current_builder
 from jitdiff.native.signals import NotMine
 from jitdiff.ops import Handle
+from jitdiff.ops.derived import has_a_name
+from jitdiff.ops.pickled import Source, goes_by_value, imported, source_of, takes_values
 from jitdiff.ops.tracer import apart
 from jitdiff.threads import Lock, lazy
 
@@ -319,7 +321,9 @@ class Compiled(Generic[P, R]):
         return f"<jitdiff {made[-1].header()} | {count}, {made[-1].state()}>"
 
     def _can_be_pickled(self) -> bool:
-        return bool(self._program.specialisations) or _imported(self._function) is self or _has_a_name(self._function)
+        if takes_values() or self._program.specialisations or _can_be_pickled(self._function):
+            return True
+        return imported(self.__module__, self.__qualname__) is self
 
     def _reduce_bound(self) -> tuple[Any, ...]:
         owner = target(self._bound[0])
@@ -337,13 +341,30 @@ class Compiled(Generic[P, R]):
         if self._origin is not None and self._origin[0]._can_be_pickled():
             compiled, transform, options = self._origin
             return _transform_again, (compiled, transform, options)
-        if _imported(self._function) is self:
+        if imported(self.__module__, self.__qualname__) is self and not goes_by_value(self.__module__):
             return str(self.__qualname__)
         function: Any = self._function
-        if not _has_a_name(function):
+        other = imported(self.__module__, getattr(function, "__qualname__", ""))
+        if isinstance(other, Compiled) and other is not self and other._function is function:
+            function = other
+        if not takes_values() and not _can_be_pickled(function):
             self._latest()
             function = StoredFunction(self._program.signature, [each.traced for each in self._program.specialisations])
-        return _compile_again, (function, tuple(self._program.signature.static), self._program.options)
+        return self._made_of(function)
+
+    def _made_of(self, function: Any) -> tuple[Any, ...]:
+        static = tuple(self._program.signature.static)
+        name = "" if self.__name__ == getattr(function, "__name__", "") else self.__name__
+        return _compile_again, (source_of(function), function, static, self._program.options, name)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        # As functions are: of a method, the object that it belongs to is copied.
+        if not self._bound:
+            return self
+        return cast(Self, self._bind((as_argument(copy.deepcopy(target(self._bound[0]), memo)),)))
 
 
 def _bind_again(compiled: Compiled[..., Any], owner: Any) -> Compiled[..., Any]:
@@ -354,25 +375,20 @@ def _compiled_like(like: Compiled[..., Any], function: Callable[..., Any]) -> Co
     return Compiled(function, options=like._program.options)
 
 
-def _imported(function: Callable[..., Any]) -> Any:
-    """Return what a function's module has under its name."""
-    found: Any = sys.modules.get(function.__module__)
-    for part in function.__qualname__.split("."):
-        found = getattr(found, part, None)
-    return found
-
-
-def _has_a_name(function: Callable[..., Any]) -> bool:
-    """Say whether a function can be pickled by itself."""
-    return isinstance(function, StoredFunction) or _imported(function) is function
+def _can_be_pickled(function: Callable[..., Any]) -> bool:
+    return isinstance(function, StoredFunction | Compiled) or has_a_name(function)
 
 
 def _transform_again(compiled: Compiled[..., Any], transform: Callable[..., Any], options: dict[str, Any]) -> Any:
     return compiled.transformed(transform, **options)
 
 
-def _compile_again(function: Callable[..., Any], static: tuple[str, ...], options: Options) -> Any:
-    return Compiled(function, static, options=options)
+def _compile_again(
+    _: Source | None, function: Callable[..., Any], static: tuple[str, ...], options: Options, name: str
+) -> Compiled[..., Any]:
+    # The name of a decorated function is that of the compiled one.
+    plain = function._function if isinstance(function, Compiled) else function
+    return Compiled(plain, static, options=options, name=name)
 
 
 def _doc_of(name: str) -> str:

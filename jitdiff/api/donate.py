@@ -64,6 +64,9 @@ class Donating(Compiled[P, R]):
             given[name][...] = value
         return result  # type: ignore[no-any-return]
 
+    def _made_of(self, function: Any) -> tuple[Any, ...]:
+        return _donate_again, (super()._made_of(function), self._names)
+
     def _check(self, name: str, array: Any) -> None:
         if type(array) is not np.ndarray or not array.flags.writeable or not array.shape:
             kind = "a read-only array" if type(array) is np.ndarray and array.shape else f"a {type(array).__name__}"
@@ -71,6 +74,11 @@ class Donating(Compiled[P, R]):
                 f"{self.__name__}: the donated argument {name} is {kind}, not an array that can be written to",
                 where=describe(caller()),
             )
+
+
+def _donate_again(made: tuple[Any, ...], names: tuple[str, ...]) -> Any:
+    compile_again, arguments = made
+    return Donating.of(compile_again(*arguments), names)
 
 
 def _given(signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from optree import PyTreeSpec
 
 from jitdiff.api import worlds
 from jitdiff.api.calls import Argnums, Call, is_number
-from jitdiff.api.derived import derived, derived_of
+from jitdiff.api.derived import derived
 from jitdiff.errors import DtypeError
 from jitdiff.frontend import unflatten
 from jitdiff.ir import Dim, type_of
 from jitdiff.ir.location import caller, describe
+from jitdiff.ops.derived import Derived
 
 Jacobian = list[list[Any]]
 """For each leaf of the result, for each leaf differentiated by, an array of both their shapes."""
@@ -108,7 +109,9 @@ def hessian(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) 
     if (compiled := derived(f, hessian, argnums=argnums, has_aux=has_aux)) is not None:
         return compiled
     inner = _jacobian(f, argnums, has_aux, "hessian", _reverse)
-    return derived_of(_jacobian(inner, argnums, has_aux, "hessian", _forward), f, "hessian")
+    return Derived(
+        _jacobian(inner, argnums, has_aux, "hessian", _forward), f, "hessian", (hessian, (f, argnums, has_aux))
+    )
 
 
 def _jacobian(
@@ -121,7 +124,7 @@ def _jacobian(
         tree = _nested(call, rows)
         return (tree, call.aux) if has_aux else tree
 
-    return derived_of(jacobian_of, f, transform)
+    return Derived(jacobian_of, f, transform, (_jacobian, (f, argnums, has_aux, transform, mode)))
 
 
 def _nested(call: Call, rows: Jacobian) -> Any:

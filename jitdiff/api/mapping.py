@@ -8,10 +8,11 @@ from typing import Any
 
 from jitdiff import frontend
 from jitdiff.api.calls import name_of
-from jitdiff.api.derived import derived, derived_of
+from jitdiff.api.derived import derived
 from jitdiff.errors import ArgumentTypeError
 from jitdiff.frontend import AxisTree, vmap_call
 from jitdiff.ir.location import caller, describe
+from jitdiff.ops.derived import Derived
 from jitdiff.ops.user import in_conversion
 
 
@@ -77,12 +78,12 @@ def _over_slices(f: Callable[..., Any], in_axes: AxisTree, out_axes: AxisTree) -
     def mapped(*args: Any, **kwargs: Any) -> Any:
         return vmap_call(name_of(f), in_conversion(f), in_axes, out_axes, args, kwargs)
 
-    named = derived_of(mapped, f, "vmap")
+    named = Derived(mapped, f, "vmap", (_over_slices, (f, in_axes, out_axes)))
     _declare_positional(named, f, in_axes.tree)
     return named
 
 
-def _declare_positional(mapped: Callable[..., Any], f: Callable[..., Any], in_axes: Any) -> None:
+def _declare_positional(mapped: Derived, f: Callable[..., Any], in_axes: Any) -> None:
     """Let the signature say which arguments have an entry in `in_axes`: those that are passed by position."""
     if in_axes == 0:
         return
@@ -98,7 +99,7 @@ def _declare_positional(mapped: Callable[..., Any], f: Callable[..., Any], in_ax
     ]
     # Keywords stand last.
     parameters.sort(key=lambda p: p.kind)
-    mapped.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    mapped.__signature__ = signature.replace(parameters=parameters)
 
 
 def map(f: Callable[[Any], Any], xs: Any, *, checkpoint: int | str | None = None) -> Any:
@@ -129,4 +130,4 @@ def _over_rows(f: Callable[..., Any], checkpoint: int | str | None) -> Callable[
     def mapped(xs: Any) -> Any:
         return frontend.map(f, xs, checkpoint=checkpoint)
 
-    return derived_of(mapped, f, "map", same_signature=False)
+    return Derived(mapped, f, "map", (_over_rows, (f, checkpoint)), same_signature=False)

@@ -9,13 +9,14 @@ import numpy as np
 
 from jitdiff.api import worlds
 from jitdiff.api.calls import Argnums, Call
-from jitdiff.api.derived import derived, derived_of
+from jitdiff.api.derived import derived
 from jitdiff.errors import ArgumentTypeError
 from jitdiff.frontend import tree_map, unflatten
 from jitdiff.ir import type_of
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import OPS
+from jitdiff.ops.derived import Derived
 
 
 def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
@@ -54,7 +55,7 @@ def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> 
         call, _, grads = _value_and_grad("grad", f, args, kwargs, argnums, has_aux)
         return (grads, call.aux) if has_aux else grads
 
-    return derived_of(gradient, f, "grad")
+    return Derived(gradient, f, "grad", (grad, (f, argnums, has_aux)))
 
 
 def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
@@ -83,7 +84,7 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = 
         call, value, grads = _value_and_grad("value_and_grad", f, args, kwargs, argnums, has_aux)
         return ((value, call.aux) if has_aux else value), grads
 
-    return derived_of(value_and_gradient, f, "value_and_grad")
+    return Derived(value_and_gradient, f, "value_and_grad", (value_and_grad, (f, argnums, has_aux)))
 
 
 def _value_and_grad(
@@ -158,7 +159,7 @@ def _pulled(f: Callable[..., Any], has_aux: bool) -> Callable[..., Any]:
     def pulled(primals: tuple[Any, ...], cotangent: Any) -> Any:
         return vjp(f, *primals, has_aux=has_aux)[1](cotangent)
 
-    return derived_of(pulled, f, "vjp", same_signature=False)
+    return Derived(pulled, f, "vjp", (_pulled, (f, has_aux)), same_signature=False)
 
 
 def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
@@ -205,7 +206,7 @@ def _pushed(f: Callable[..., Any], has_aux: bool) -> Callable[..., Any]:
     def pushed(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> Any:
         return jvp(f, primals, tangents, has_aux)
 
-    return derived_of(pushed, f, "jvp", same_signature=False)
+    return Derived(pushed, f, "jvp", (_pushed, (f, has_aux)), same_signature=False)
 
 
 def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
@@ -243,7 +244,7 @@ def hessp(f: Callable[..., Any]) -> Callable[..., Any]:
     def product(x: Any, p: Any, *args: Any) -> Any:
         return jvp(lambda x: grad(f)(x, *args), (x,), (p,))[1]
 
-    return derived_of(product, f, "hessp", same_signature=False)
+    return Derived(product, f, "hessp", (hessp, (f,)), same_signature=False)
 
 
 def stop_gradient(x: Any) -> Any:

@@ -17,6 +17,7 @@ from jitdiff.eager.variable import Variable
 from jitdiff.errors import ArgumentError, TapeWarning
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Handle, Tracer
+from jitdiff.ops.derived import Derived
 from jitdiff.ops.user import in_conversion
 
 Params = Sequence[str] | Sequence[int] | None
@@ -53,7 +54,7 @@ def gradients_function(f: Callable[..., Any], params: Params = None) -> Callable
     def gradients(*args: Any, dy: Any = None, **kwargs: Any) -> list[Any]:
         return both(*args, dy=dy, **kwargs)[1]
 
-    return gradients
+    return Derived(gradients, f, "gradients_function", (gradients_function, (f, params)), same_signature=False)
 
 
 def value_and_gradients_function(f: Callable[..., Any], params: Params = None) -> Callable[..., tuple[Any, list[Any]]]:
@@ -71,7 +72,8 @@ def value_and_gradients_function(f: Callable[..., Any], params: Params = None) -
         value, vjp = differentiable(*args, **kwargs)
         return value, vjp(dy)
 
-    return value_and_gradients
+    recipe = value_and_gradients_function, (f, params)
+    return Derived(value_and_gradients, f, "value_and_gradients_function", recipe, same_signature=False)
 
 
 def make_vjp(f: Callable[..., Any], params: Params = None, persistent: bool = True) -> Callable[..., Any]:
@@ -121,7 +123,7 @@ def make_vjp(f: Callable[..., Any], params: Params = None, persistent: bool = Tr
 
         return value, vjp
 
-    return value_and_vjp
+    return Derived(value_and_vjp, f, "make_vjp", (make_vjp, (f, params, persistent)), same_signature=False)
 
 
 def implicit_gradients(f: Callable[..., Any]) -> Callable[..., list[tuple[Any, Variable]]]:
@@ -144,7 +146,7 @@ def implicit_gradients(f: Callable[..., Any]) -> Callable[..., list[tuple[Any, V
     def gradients(*args: Any, **kwargs: Any) -> list[tuple[Any, Variable]]:
         return both(*args, **kwargs)[1]
 
-    return gradients
+    return Derived(gradients, f, "implicit_gradients", (implicit_gradients, (f,)))
 
 
 def implicit_value_and_gradients(f: Callable[..., Any]) -> Callable[..., tuple[Any, list[tuple[Any, Variable]]]]:
@@ -174,7 +176,7 @@ def implicit_value_and_gradients(f: Callable[..., Any]) -> Callable[..., tuple[A
             )
         return value, list(zip(tape.gradient(value, list(variables)), variables, strict=True))
 
-    return value_and_gradients
+    return Derived(value_and_gradients, f, "implicit_value_and_gradients", (implicit_value_and_gradients, (f,)))
 
 
 def _name(f: Callable[..., Any]) -> str:

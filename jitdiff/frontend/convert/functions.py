@@ -18,6 +18,7 @@ from jitdiff.frontend.convert.tree import RUN
 from jitdiff.frontend.convert.values import redirected
 from jitdiff.frontend.libraries import is_library, package_of
 from jitdiff.ops import Handle
+from jitdiff.ops.derived import Derived
 
 
 class Rewriting:
@@ -107,6 +108,8 @@ def is_users_class(cls: type) -> bool:
 
 def module_of(function: Any) -> str:
     """Return the name of the top-level package that a callable comes from."""
+    if isinstance(function, Derived):
+        return "jitdiff"
     owner = getattr(function, "__self__", None)
     name = getattr(function, "__module__", None) or getattr(type(owner), "__module__", None) or ""
     if isinstance(function, np.ufunc) or isinstance(owner, np.ufunc):

@@ -19,6 +19,8 @@ from functools import lru_cache, reduce
 from types import CellType, CodeType, FunctionType
 from typing import Any
 
+from jitdiff.ops.pickled import located
+
 Definition = ast.FunctionDef | ast.Lambda
 
 GENERATED = "_jd_"
@@ -43,7 +45,7 @@ class Found:
 
 def find(function: FunctionType) -> Found | None:
     """Return the definition of a function, None where its source cannot be had or is not what it was compiled from."""
-    code = function.__code__
+    code = located(function.__code__)
     lines = linecache.getlines(code.co_filename, function.__globals__)
     definitions = _definitions_in("".join(lines)) or _definitions_at(lines, code.co_firstlineno)
     candidates = [(node, owner) for node, owner in definitions if _begins(node) == code.co_firstlineno]
@@ -109,7 +111,7 @@ def _parameters(node: Definition) -> tuple[str, ...]:
 
 def compiled(function: FunctionType, node: Definition, names: Sequence[str]) -> CodeType:
     """Return the code of `node`, a changed definition of `function`, that reads `names` beside the function's own."""
-    code = function.__code__
+    code = located(function.__code__)
     _without_defaults(node)
     if isinstance(node, ast.FunctionDef):
         node.decorator_list, node.returns = [], None
