@@ -60,6 +60,7 @@ def _accesses(stmt: Stmt, trips: int, known: Mapping[str, ast.expr]) -> Iterator
             yield from _accesses(line, trips, known)
         elif head:
             for node in ast.walk(ast.parse(statement(line))):
-                if isinstance(node, ast.Subscript):
+                # What fills a whole array goes through it in any order.
+                if isinstance(node, ast.Subscript) and not any(isinstance(t, ast.Slice) for t in terms_of(node)):
                     index = [replaced(term, known) for term in terms_of(node)]
                     yield Access(array_of(node), index, isinstance(node.ctx, ast.Store), head[1], trips)

@@ -15,7 +15,7 @@ from itertools import product
 import numpy as np
 
 from jitdiff.codegen.terms import Extents, canonical, monomials
-from jitdiff.codegen.text import fill_text, literal, typed
+from jitdiff.codegen.text import dtype_text, fill_text, literal, typed
 from jitdiff.errors import UnsupportedError
 from jitdiff.ir import Apply, Atom, Const, Dim, Shape, Value
 from jitdiff.ir.location import describe
@@ -271,7 +271,11 @@ class Elements:
             return f"_e{self.at(node.args[operand], index)}_"
 
         target = self.index(write.target(at, read), site.out.shape)
-        return target, typed(write.value(at, read), site.out.dtype)
+        text = typed(write.value(at, read), site.out.dtype)
+        if write.combine != "{1}" and site.types[0].dtype != site.out.dtype:
+            # Bools and narrow integers are not to be added up as what they are.
+            text = f"{dtype_text(site.out.dtype)}({text})"
+        return target, text
 
     def variables_of(self, text: str) -> frozenset[str]:
         """Return the loop variables that stand in a text."""

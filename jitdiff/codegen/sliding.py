@@ -111,6 +111,9 @@ class _Loop:
             surely = surely and not any(isinstance(n, ast.IfExp | ast.BoolOp) for n in ast.walk(node))
             for n in ast.walk(node):
                 if isinstance(n, ast.Subscript) and isinstance(n.value, ast.Name):
+                    if any(isinstance(term, ast.Slice) for term in terms_of(n)):
+                        self.whole.add(n.value.id)
+                        continue
                     stores = isinstance(n.ctx, ast.Store)
                     loads = not stores or isinstance(node, ast.AugAssign)
                     yield _Access(n.value.id, self.index(n), loads, stores, surely)

@@ -84,6 +84,8 @@ def add_back(rw: Rewriter, node: Apply) -> Atom | None:
         emptied, kept = rw.maker(x, "index_set"), rw.maker(y, "place")
         if emptied is None or kept is None or len(emptied.args) != 2 or kept.attrs["fill"] != 0:
             continue
+        if not (_fits(x, node) and _fits(y, node)):
+            continue
         whole, selection = emptied.args[0], emptied.attrs["selection"]
         part = rw.maker(kept.args[0], "gather", "slice")
         if part is not None and part.args == (whole,) and _is(rw, emptied.args[1], 0):
@@ -161,7 +163,7 @@ def add_placed(rw: Rewriter, node: Apply) -> Atom | None:
 def add_scattered(rw: Rewriter, node: Apply) -> Atom | None:
     """Add what is scattered into zeros straight to the other operand, which so may be updated in place."""
     for x, y in (node.args, node.args[::-1]):
-        if _fits(x, node) and (added := _scattered_onto(rw, x, y)) is not None:
+        if _fits(x, node) and _fits(y, node) and (added := _scattered_onto(rw, x, y)) is not None:
             return added
     return None
 

@@ -104,6 +104,19 @@ def loop_of_products(a: Any) -> Any:
     return carries[0]
 
 
+def means_of_nothing(a: Any) -> Any:
+    return control.fori(3, lambda i, s: [s + np.sum(np.sum(a[i], axis=0, keepdims=True) / 2.0), s], [1.0])[0][0]
+
+
+def counts(a: Any) -> Any:
+    def body(i: Any, n: Any) -> list[Any]:
+        row = a[i] > 0.5
+        return [n + np.sum(row), np.sum(row[:1]), np.sum(row)]
+
+    carries, stacked = control.fori(3, body, [0])
+    return carries[0], *stacked
+
+
 def shared_tail(x: Any) -> Any:
     y = np.cumsum(x)
     z = index_update(y, 0, 5.0)
@@ -140,6 +153,9 @@ CASES: dict[str, Case] = {
     "integers": (lambda a: np.sum(a * np.arange(12).reshape(4, 3)), (np.arange(12).reshape(4, 3),)),
     "booleans": (lambda x: (x > 0, np.sum(x > 0), (x > 0) & (x < 0.5)), (X,)),
     "empty": (lambda a: (np.sum(a), a * 2.0, np.sum(a, axis=0)), (np.zeros((0, 3)),)),
+    "empty in a loop": (means_of_nothing, (np.zeros((3, 2, 0)),)),
+    "counts in a loop": (counts, (np.array([[1.0, 0.0, 2.0], [0.0, 0.0, 0.0], [3.0, 4.0, 5.0]]),)),
+    "small integers summed": (lambda k: (np.sum(k), np.sum(k[:1]), np.sum(k, axis=0)), (np.array([100, 50], np.int8),)),
     "one": (lambda a: (np.sum(a), a * 2.0, a[0] + a), (np.array([[3.0]]),)),
     "branch": (branch, (X,)),
     "scan": (scan, (X,)),

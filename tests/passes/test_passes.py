@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from jitdiff import passes
+from jitdiff import ad, passes
 from jitdiff.ir import For, Value
-from jitdiff.ops import control
-from tests.tracing import gradient_of, run, trace
+from jitdiff.ops import OPS, control
+from jitdiff.ops.index import index_add, index_update
+from tests.tracing import gradient_of, numerical, run, trace
 
 X = np.array([0.5, 1.0, 2.0])
 
@@ -54,6 +55,30 @@ def test_cotangents_of_gathers_are_added_where_they_belong():
     names = ops(passes.optimise(block))
     assert "scatter" not in names
     assert names.count("index_add") == 2
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        lambda x: [np.sum(np.sum(x, keepdims=True)[np.zeros(1, int)]) + np.sum(x[1:] ** 2)],
+        lambda x: [np.sum(index_add(np.zeros(1), np.zeros(1, int), x[:1]) + index_add(x, 0, 1.0) ** 2)],
+        lambda x: [index_set_first(x) + OPS["place"](x[:1] * 1.0, shape=(1,), ranges=((0, 1, 1),), fill=0)],
+    ],
+)
+def test_what_is_spread_out_while_it_is_added_stays_so(fn):
+    """Sums of an array and of a shorter one: what is scattered into one element belongs to all."""
+    np.testing.assert_allclose(optimised(fn), run(fn, X))
+    if np.ndim(run(fn, X)[0]) == 0:
+        np.testing.assert_allclose(optimised(gradient_of(fn))[0], numerical(fn, [X], 0), rtol=1e-8)
+
+
+def optimised(fn):
+    block = passes.optimise(trace(fn, X))
+    return ad.evaluate(block, [X, *block.captured])
+
+
+def index_set_first(x):
+    return index_update(x, slice(0, 1), 0.0)
 
 
 def test_equal_expressions_are_computed_once():
