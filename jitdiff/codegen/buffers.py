@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import insort
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jitdiff.codegen.boundaries import LINE, shifts
@@ -34,6 +35,7 @@ def allocate(program: Program, stmts: list[Stmt]) -> tuple[list[Stmt], int]:
     texts = {b.name: str(offset + begin.get(b.name, 0)) for b, offset in zip(fixed, offsets, strict=True)}
     symbolic = [b for b in kept if b not in fixed]
     head = _symbolic(program, symbolic, spans, total, texts)
+    declared: dict[int, tuple[list[Stmt], dict[Stmt, list[Stmt]]]] = {}
     for buffer in used:
         shape, dtype = shape_text(buffer.type.shape), dtype_text(buffer.type.dtype)
         if buffer.name in texts:
@@ -44,11 +46,21 @@ def allocate(program: Program, stmts: list[Stmt]) -> tuple[list[Stmt], int]:
         inner = () if buffer in kept or buffer.returned else buffer.scope
         where = inner[-1].body if inner else stmts
         assert where is not None
-        position = where.index(uses.first[buffer.name][len(inner)])
-        if where[position].text == "else:":
-            position -= 1
-        where.insert(position, Stmt(text))
+        _, made = declared.setdefault(id(where), (where, {}))
+        made.setdefault(uses.first[buffer.name][len(inner)], []).append(Stmt(text))
+    for where, made in declared.values():
+        _declare(where, made)
     return [*head, *stmts], 0 if symbolic else total
+
+
+def _declare(stmts: list[Stmt], made: Mapping[Stmt, Sequence[Stmt]]) -> None:
+    """Put declarations before the statements that they are for, those for an ``else`` before its ``if``."""
+    found: list[Stmt] = []
+    for stmt in stmts:
+        at = len(found) - 1 if stmt.text == "else:" else len(found)
+        found[at:at] = made.get(stmt, ())
+        found.append(stmt)
+    stmts[:] = found
 
 
 def _sizes_known(program: Program, buffer: Buffer) -> bool:
@@ -70,7 +82,9 @@ class _Uses:
         self._position = 0
         self._visit(stmts, ())
 
-    def _visit(self, stmts: Sequence[Stmt], path: tuple[Stmt, ...]) -> None:
+    def _visit(self, stmts: Sequence[Stmt], path: tuple[Stmt, ...]) -> dict[str, None]:
+        """Note the uses of buffers in statements, and return their names."""
+        used: dict[str, None] = {}
         for stmt in stmts:
             start = self._position
             self._position += 1
@@ -80,14 +94,15 @@ class _Uses:
                     continue
                 self._note(name, start, start)
                 self.first.setdefault(name, here)
+                used[name] = None
             if stmt.body is not None:
-                before = dict(self.spans)
-                self._visit(stmt.body, here)
+                inside = self._visit(stmt.body, here)
+                used |= inside
                 if stmt.is_loop:
-                    for name, span in self.spans.items():
-                        inside = before.get(name) != span
-                        if inside and stmt not in self.buffers[name].scope:
+                    for name in inside:
+                        if stmt not in self.buffers[name].scope:
                             self._note(name, start, self._position - 1)
+        return used
 
     def _note(self, name: str, low: int, high: int) -> None:
         old = self.spans.get(name, (low, high))
@@ -104,10 +119,6 @@ class _Uses:
         return spans
 
 
-def _overlap(a: Span, b: Span) -> bool:
-    return a[0] <= b[1] and b[0] <= a[1]
-
-
 def _aligned(size: int) -> int:
     return -(-size // LINE) * LINE
 
@@ -118,23 +129,24 @@ def _pack(sizes: Sequence[int], spans: Sequence[Span]) -> tuple[list[int], int]:
     offsets = [0] * len(sizes)
     placed: list[tuple[int, int, Span]] = []
     for k in order:
-        size, span = sizes[k], spans[k]
+        size, (first, last) = sizes[k], spans[k]
         offset = 0
-        for low, high, _ in sorted((p for p in placed if _overlap(p[2], span)), key=lambda p: p[:2]):
+        for low, high, other in placed:
             if offset + size <= low:
                 break
-            offset = max(offset, high)
+            if high > offset and other[0] <= last and first <= other[1]:
+                offset = high
         offsets[k] = offset
-        placed.append((offset, offset + size, span))
+        insort(placed, (offset, offset + size, spans[k]))
     return offsets, max((high for _, high, _ in placed), default=0)
 
 
 @dataclass(eq=False, slots=True)
 class _Region:
-    """Bytes of a symbolic size that buffers of that size share one after the other."""
+    """Bytes of a symbolic size that buffers of that size share one after the other, until the position `end`."""
 
     size: Dim
-    spans: list[Span]
+    end: int
     buffers: list[Buffer]
 
 
@@ -147,12 +159,12 @@ def _symbolic(
         size, span = _bytes(buffer), spans[buffer.name]
         assert isinstance(size, Dim)
         for region in regions:
-            if region.size == size and not any(_overlap(s, span) for s in region.spans):
+            if region.size == size and region.end < span[0]:
                 break
         else:
-            region = _Region(size, [], [])
+            region = _Region(size, -1, [])
             regions.append(region)
-        region.spans.append(span)
+        region.end = span[1]
         region.buffers.append(buffer)
     stmts: list[Stmt] = []
     offset = str(start)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from jitdiff.codegen.text import Stmt, count_names, names_in
+
+Wanted = Callable[[str], bool]
 
 LIMIT = 300
 """Lines of a function."""
@@ -32,7 +34,7 @@ def cut(name: str, params: list[str], body: list[Stmt], limit: int = LIMIT) -> l
     read after it.
     """
     cutter = _Cutter(name, limit)
-    short = cutter.shorten(body, set(params), set())
+    short = cutter.shorten(body, set(params), lambda _: False)
     return [*cutter.functions, Function(name, params, short)]
 
 
@@ -42,7 +44,7 @@ class _Cutter:
     limit: int
     functions: list[Function] = field(default_factory=list)
 
-    def shorten(self, body: Sequence[Stmt], bound: set[str], wanted: set[str]) -> list[Stmt]:
+    def shorten(self, body: Sequence[Stmt], bound: set[str], wanted: Wanted) -> list[Stmt]:
         """Return `body` with what is too long moved into functions.
 
         Parameters
@@ -51,42 +53,47 @@ class _Cutter:
             Statements of a function or of a compound statement in it.
         bound : set of str
             Names that have a value before.
-        wanted : set of str
-            Names that are read after.
+        wanted : callable
+            Says whether a name is read after.
         """
         if sum(s.lines for s in body) <= self.limit:
             return list(body)
         units = list(_units(body))
-        after = [set(wanted) for _ in units]
-        for k in range(len(units) - 2, -1, -1):
-            after[k] = after[k + 1] | set(_exposed(units[k + 1]))
+        last_read = {name: k for k, unit in enumerate(units) for name in _exposed(unit)}
+
+        def wanted_after(k: int) -> Wanted:
+            return lambda name: last_read.get(name, -1) > k or wanted(name)
+
         before = set(bound)
         result: list[Stmt] = []
         piece: list[Stmt] = []
+        length = 0
         known = set(before)
         for k, unit in enumerate(units):
             for stmt in unit:
-                self._shorten_inside(stmt, before, after[k])
+                self._shorten_inside(stmt, before, wanted_after(k))
             lines = sum(s.lines for s in unit)
-            if piece and (unit[0].pinned or sum(s.lines for s in piece) + lines > self.limit):
-                result += self._move(piece, known, after[k - 1])
-                piece, known = [], set(before)
+            if piece and (unit[0].pinned or length + lines > self.limit):
+                result += self._move(piece, known, wanted_after(k - 1))
+                piece, length, known = [], 0, set(before)
             if unit[0].pinned:
                 result += unit
             else:
                 piece += unit
+                length += lines
             before |= count_names(unit)[1].keys()
         return result + (self._move(piece, known, wanted) if piece else [])
 
-    def _shorten_inside(self, stmt: Stmt, bound: set[str], wanted: set[str]) -> None:
+    def _shorten_inside(self, stmt: Stmt, bound: set[str], wanted: Wanted) -> None:
         if stmt.body is not None and stmt.lines > self.limit:
             again = set(_exposed(stmt.body)) if stmt.is_loop else set()
-            stmt.body = self.shorten(stmt.body, bound | set(names_in(stmt.text)[1]), wanted | again)
+            stored = set(names_in(stmt.text)[1])
+            stmt.body = self.shorten(stmt.body, bound | stored, lambda name: name in again or wanted(name))
 
-    def _move(self, piece: list[Stmt], bound: set[str], wanted: set[str]) -> list[Stmt]:
+    def _move(self, piece: list[Stmt], bound: set[str], wanted: Wanted) -> list[Stmt]:
         if sum(s.lines for s in piece) < self.limit // 8:
             return piece
-        returned = [n for n in count_names(piece)[1] if n in wanted]
+        returned = [n for n in count_names(piece)[1] if wanted(n)]
         certain = _certain(piece)
         params = [n for n in _exposed(piece) if n in bound]
         params += [n for n in returned if n not in certain and n in bound and n not in params]

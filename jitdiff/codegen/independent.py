@@ -6,7 +6,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -120,13 +120,20 @@ def zeroed(stmt: Stmt) -> tuple[str, ...] | None:
 
 @dataclass(eq=False, slots=True)
 class Line:
-    """A statement of a loop: a local scalar gets a value, or an element of an array does, or something is added to."""
+    """A statement of a loop: a local scalar gets a value, or an element of an array does, or something is added to.
+
+    ``name`` is what is stored to.
+    """
 
     stmt: Stmt
     target: ast.Name | ast.Subscript
     value: ast.expr
     adds: bool = False
     subtracts: bool = False
+    name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.name = self.target.id if isinstance(self.target, ast.Name) else array_of(self.target)
 
     @classmethod
     def of(cls, stmt: Stmt) -> Line:
@@ -151,11 +158,6 @@ class Line:
                 if isinstance(inner, ast.Slice):
                     raise Dependent
         return line
-
-    @property
-    def name(self) -> str:
-        """What is stored to."""
-        return self.target.id if isinstance(self.target, ast.Name) else array_of(self.target)
 
     @property
     def reads(self) -> list[ast.expr]:

@@ -60,6 +60,7 @@ class _Sums:
     uses: Counter[Atom]
     carries: tuple[Value, ...]
     gone: set[Value] = field(default_factory=set)
+    plain: set[Value] = field(default_factory=set)
 
     def is_sum(self, node: Apply) -> bool:
         """Tell whether a node adds two arrays of one shape."""
@@ -67,10 +68,14 @@ class _Sums:
 
     def rewrite(self, node: Apply) -> list[Node]:
         """Return what a sum becomes that is not part of a larger one."""
+        if node.out in self.plain:
+            return [node]
         terms, inner = self._terms(node)
         carried = any(self._carried(t) for t in terms)
         placed = [p for t in terms if (p := self._placed(t)) is not None and (carried or p.args[0].type.size == 1)]
         if not placed:
+            # Then no part of it has any either.
+            self.plain.update(inner)
             return [node]
         rest = [t for t in terms if all(t is not p.out for p in placed)]
         merged: dict[object, list[Apply]] = {}

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jitdiff.codegen.items import Item, Region, Root, Whole
+from jitdiff.codegen.items import Item, Region, Root, Slot, Whole
 from jitdiff.ir import Value, outs_of
 
 Read = tuple[Value, tuple[str, ...] | None]
@@ -31,6 +31,8 @@ class Order:
     ----------
     edges : dict
         For each item those before it, and whether both may stand in one nest.
+    copies : dict
+        The items that copy something to each place outside.
     makers, readers : dict
         Items that write and read each value.
     """
@@ -39,6 +41,7 @@ class Order:
     reads: Mapping[Item, list[Read]]
     spread: frozenset[Value]
     edges: dict[Item, dict[Item, bool]] = field(default_factory=dict)
+    copies: dict[Slot, list[Root]] = field(default_factory=lambda: defaultdict(list))
     makers: dict[Value, list[Item]] = field(default_factory=lambda: defaultdict(list))
     readers: dict[Value, list[Item]] = field(default_factory=lambda: defaultdict(list))
 
@@ -47,24 +50,28 @@ class Order:
         for item in self.items:
             match item:
                 case Root(value=Value() as value, slot=None):
-                    for before in self.makers[value]:
-                        if not item.stores:
-                            self.add(before, item, close=False)
-                    self.makers[value].append(item)
+                    makers = self.makers[value]
+                    if makers and not item.stores:
+                        # Each write comes after the one before, so after all.
+                        self.add(makers[-1], item, close=False)
+                    makers.append(item)
                 case Whole(node=node) | Region(node=node):
                     for out in outs_of(node):
                         self.makers[out].append(item)
+        regions = {item.order: item for item in self.items if isinstance(item, Region)}
         for item in self.items:
             for value, index in self.reads[item]:
-                if item not in self.readers[value]:
-                    self.readers[value].append(item)
+                readers = self.readers[value]
+                if not readers or readers[-1] is not item:
+                    readers.append(item)
                 for maker in self.makers.get(value, ()):
                     other = value in self.spread and isinstance(maker, Root) and maker.at != index
                     if maker is not item and not (other and index is not None):
                         self.add(maker, item, close=isinstance(maker, Root) and maker.stores and index == maker.at)
+            if isinstance(item, Root) and item.slot:
+                self.copies[item.slot].append(item)
             if isinstance(item, Root) and item.slot and item.slot[0] == "init":
-                region = next(r for r in self.items if isinstance(r, Region) and r.order == item.order)
-                self.add(item, region, close=False)
+                self.add(item, regions[item.order], close=False)
 
     def add(self, before: Item, after: Item, *, close: bool) -> None:
         """Let `after` come after `before`, in the same nest only if every edge between them is close."""
@@ -86,6 +93,8 @@ class Order:
     def drop(self, root: Root) -> None:
         """Remove an item; what came before it stays before what came after."""
         self.items.remove(root)
+        if root.slot:
+            self.copies[root.slot].remove(root)
         edges = self.edges.pop(root)
         for later in self.edges.values():
             if later.pop(root, None) is not None:

@@ -41,6 +41,9 @@ class Overwriting:
     made: dict[Value, Node] = field(default_factory=dict)
     refused: set[Value] = field(default_factory=set)
 
+    def __post_init__(self) -> None:
+        self.positions = {node: k for k, node in enumerate(self.plan.block.nodes)}
+
     def run(self) -> None:
         """Enter the findings; ``refused`` gets the results of branches that cannot be where they start from."""
         for node in self.plan.block.nodes:
@@ -71,8 +74,7 @@ class Overwriting:
         node = self.made.get(carried)
         if not isinstance(node, For | While) or carried not in node.outs:
             return []
-        slot = ("init", self.plan.block.nodes.index(node), node.outs.index(carried))
-        return [i for i in self.order.items if isinstance(i, Root) and i.slot == slot]
+        return list(self.order.copies.get(("init", self.positions[node], node.outs.index(carried)), ()))
 
     def _copied(self, root: Root) -> Value | None:
         """Return the stored value that a write copies as it is, if that is all that it does."""

@@ -6,6 +6,7 @@ of the space has computed.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
@@ -38,6 +39,9 @@ from jitdiff.ir import (
     symbols_read,
 )
 from jitdiff.ops.emission import Call, Index, Write, Writes
+
+MOST_TOGETHER = 40
+"""Items of one nest: a loop over more arrays than that is no faster for being one."""
 
 
 class Scheduler:
@@ -247,10 +251,13 @@ class Scheduler:
                 same = close and isinstance(item, Root) and groups[where[before]].space == item.space
                 least = max(least, where[before] + (0 if same else 1))
             space = item.space if isinstance(item, Root) else None
-            fits = [g for g in spaces[space] if g >= least] if space is not None else []
-            if fits:
-                where[item] = fits[0]
-                groups[fits[0]].items.append(item)
+            open_ = spaces[space] if space is not None else []
+            at = bisect_left(open_, least)
+            if at < len(open_):
+                where[item] = open_[at]
+                groups[open_[at]].items.append(item)
+                if space and len(groups[open_[at]].items) >= MOST_TOGETHER:
+                    del open_[at]
             else:
                 where[item] = len(groups)
                 if space is not None:

@@ -7,6 +7,7 @@ takes longer than the arithmetic: the load has to wait for the store. What was s
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -127,13 +128,10 @@ class _Loop:
     def changed(self) -> list[str]:
         """Return the arrays that are changed element by element, and are looked at in no other way."""
         names = {access.name for access in self.accesses} | self.whole
-        base = self.around.aliases.get
+        aliases = self.around.aliases
+        shared = Counter(aliases.get(name, name) for name in names)
         changed = dict.fromkeys(access.name for access in self.accesses if access.stores)
-        return [
-            name
-            for name in changed
-            if name not in self.whole and not any(n != name and base(n, n) == base(name, name) for n in names)
-        ]
+        return [name for name in changed if name not in self.whole and shared[aliases.get(name, name)] == 1]
 
     def pair(self, name: str) -> tuple[Index, Index] | None:
         """Return an index that is read, and the one that is its next value and is written; None if there is none."""

@@ -30,7 +30,7 @@ def final(block: Block) -> Block:
     Where two loops in one save elements of the same array, and one of them saves all from the first on in their order,
     the other need not save what is among these.
     """
-    return _Final(Ranges.of_block(block)).block(block)
+    return _Final(Ranges.of_block(block), _Readers.of_block(block)).block(block)
 
 
 @dataclass(eq=False, slots=True)
@@ -54,6 +54,7 @@ class _Saved:
 @dataclass(eq=False)
 class _Final:
     ranges: Ranges
+    readers: _Readers
     replaced: dict[Value, _Saved] = field(default_factory=dict)
     rows: dict[Value, tuple[_Saved, tuple[Atom, ...]]] = field(default_factory=dict)
 
@@ -75,13 +76,13 @@ class _Final:
         nest = _Nest(loop, self.ranges)
         for k, stack in enumerate(loop.stacked, len(loop.outs)):
             found = next(nest.saved(k), None)
-            if found is not None and _only_elements_read(block, stack, len(found.loops)):
+            if found is not None and self.readers.only_elements(stack, len(found.loops)):
                 self.replaced[stack] = found
         left = {k: s for k, s in enumerate(loop.stacked, len(loop.outs)) if s not in self.replaced}
         read: set[Value] = set()
         for k, stack in list(left.items()):
             found = nest.twice(k, [j for j in left if j != k])
-            if found is not None and stack not in read and _only_elements_read(block, stack, len(found.loops)):
+            if found is not None and stack not in read and self.readers.only_elements(stack, len(found.loops)):
                 self.replaced[stack] = found
                 read.add(found.array)
                 del left[k]
@@ -326,25 +327,41 @@ def _substituted(size: Size, values: dict[str, Size]) -> Size:
     return size.substitute({s: values.get(s, Dim.symbol(s)) for s in size.symbols})
 
 
-def _only_elements_read(block: Block, stack: Value, depth: int) -> bool:
-    """Tell whether all that is read of a stack is single elements, one index after the other."""
-    counts: dict[Value, int] = defaultdict(int, {stack: depth})
+@dataclass(eq=False, slots=True)
+class _Readers:
+    """The nodes that read each value, and the values that blocks give as results."""
 
-    def visit(each: Block) -> bool:
-        for node in each.nodes:
-            for atom in args_of(node):
-                if not isinstance(atom, Value) or atom not in counts:
-                    continue
-                if not isinstance(node, Apply) or node.op.name != "gather" or atom is not node.args[0]:
-                    return False
-                taken = len(node.args) - 1
-                leading = (*range(taken), *((0, 1, n) for n in atom.shape[taken:]))
-                if node.attrs["selection"] != leading or any(a.shape for a in node.args[1:]):
-                    return False
-                if taken < counts[atom]:
-                    counts[node.out] = counts[atom] - taken
-            if not all(map(visit, blocks_of(node))):
+    nodes: dict[Value, list[Node]] = field(default_factory=lambda: defaultdict(list))
+    results: set[Atom] = field(default_factory=set)
+
+    @staticmethod
+    def of_block(block: Block) -> _Readers:
+        """Return the readers of all values of a program."""
+        found = _Readers()
+
+        def visit(each: Block) -> None:
+            for node in each.nodes:
+                for atom in args_of(node):
+                    if isinstance(atom, Value):
+                        found.nodes[atom].append(node)
+                for inner in blocks_of(node):
+                    visit(inner)
+            found.results.update(each.results)
+
+        visit(block)
+        return found
+
+    def only_elements(self, stack: Value, depth: int) -> bool:
+        """Tell whether all that is read of a stack is single elements, one index after the other."""
+        if stack in self.results:
+            return False
+        for node in self.nodes.get(stack, ()):
+            if not isinstance(node, Apply) or node.op.name != "gather" or stack in node.args[1:]:
                 return False
-        return not any(isinstance(r, Value) and r in counts for r in each.results)
-
-    return visit(block)
+            taken = len(node.args) - 1
+            leading = (*range(taken), *((0, 1, n) for n in stack.shape[taken:]))
+            if node.attrs["selection"] != leading or any(a.shape for a in node.args[1:]):
+                return False
+            if taken < depth and not self.only_elements(node.out, depth - taken):
+                return False
+        return True

@@ -34,6 +34,7 @@ class Rewriter:
         self.makers: dict[Value, Apply] = {}
         self.new: dict[Value, Atom] = {}
         self.carried: dict[Value, tuple[For | While, int]] = {}
+        self.settled: set[Value] = set()
         self.builder = Builder()
 
     def program(self, block: Block, parent: Builder | None = None) -> Block:
@@ -116,6 +117,8 @@ class Rewriter:
             if constant is not None:
                 self.new[out] = constant
                 self.new.update((_carries(block, node)[k], constant) for block in blocks)
+        # Of what is done with, nothing that is found out later changes the answer.
+        self.settled.update(node.outs)
 
     def _constant(self, node: For | While, k: int, known: dict[Value, Atom]) -> Atom | None:
         """Return what carry `k` is in all iterations, if that is one value: if it is so in one, it is in the next."""
@@ -129,7 +132,7 @@ class Rewriter:
             return atom
         if atom in known:
             return known[atom]
-        if atom in self.carried and atom not in self.new:
+        if atom in self.carried and atom not in self.new and atom not in self.settled:
             constant = self._constant(*self.carried[atom], known)
             return atom if constant is None else constant
         return self._atom(atom)
