@@ -15,6 +15,7 @@ from jitdiff.ops import (
     gather,
     index,
     join,
+    kinks,
     linalg,
     logic,
     math,

@@ -14,7 +14,7 @@ from jitdiff.ops.emission import Element, Index, Read, Site, broadcast_index
 from jitdiff.ops.families import general, pointwise, promoted_dtype
 from jitdiff.ops.logic import equal
 from jitdiff.ops.samples import POSITIVE, REALS, array, sample
-from jitdiff.ops.table import UFUNCS, Op, implements
+from jitdiff.ops.table import OPS, UFUNCS, Op, implements
 
 add = pointwise("add", np.add, "{0} + {1}", 1.0, 1.0, samples=REALS)
 subtract = pointwise("subtract", np.subtract, "{0} - {1}", 1.0, -1.0, samples=REALS)
@@ -42,7 +42,9 @@ divide: Op = pointwise(
     samples=[REALS, POSITIVE],
 )
 square = pointwise("square", np.square, "{0} * {0}", lambda x, y: 2.0 * x, samples=REALS)
-absolute = pointwise("absolute", np.absolute, "abs({0})", lambda x, y: sign(x), samples=REALS)
+absolute = pointwise(
+    "absolute", np.absolute, "abs({0})", 0.0, vjp=lambda xs, y, g: [OPS["signed"](g, xs[0])], samples=REALS
+)
 sign: Op = pointwise("sign", np.sign, "sign({0})", 0.0, samples=REALS)
 
 identity = pointwise("identity", lambda x: x, "{0}", 1.0, samples=REALS)

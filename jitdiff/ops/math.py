@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from jitdiff.ops.elementwise import divide, multiply, negative, subtract, where
+from jitdiff.ops.elementwise import absolute, add, divide, multiply, negative, subtract
 from jitdiff.ops.families import pointwise
-from jitdiff.ops.logic import equal
+from jitdiff.ops.kinks import settled
 from jitdiff.ops.power import sqrt
 from jitdiff.ops.samples import ABOVE_ONE, POSITIVE, REALS, UNIT, array, sample
 from jitdiff.ops.table import Op, implements
@@ -57,14 +57,14 @@ def _arccosh_slope(x: Any) -> Any:
     return divide(1.0, sqrt((x - 1.0) * (x + 1.0)))
 
 
-def _cosine(leg: Any, hypotenuse: Any) -> Any:
-    """Return the leg over the hypotenuse, and 0 at the origin, where the norm has a kink."""
-    return divide(leg, where(equal(hypotenuse, 0), 1.0, hypotenuse))
+def _hypot_rule(xs: Any, z: Any, g: Any) -> Any:
+    x, y = xs
+    # At the origin, where the norm has a kink, both are 0.
+    far = add(absolute(x), absolute(y))
+    return [settled(g, divide(leg, z), far) for leg in (x, y)]
 
 
-hypot = pointwise(
-    "hypot", np.hypot, "hypot({0}, {1})", lambda x, y, z: _cosine(x, z), lambda x, y, z: _cosine(y, z), samples=REALS
-)
+hypot = pointwise("hypot", np.hypot, "hypot({0}, {1})", 0.0, 0.0, vjp=_hypot_rule, samples=REALS)
 
 
 logaddexp = pointwise(

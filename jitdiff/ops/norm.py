@@ -10,10 +10,10 @@ from jitdiff.errors import ArgumentError
 from jitdiff.ir import type_of
 from jitdiff.ops.axes import Axes, normalized_axes, operand, shape_of
 from jitdiff.ops.batching import elementwise
-from jitdiff.ops.elementwise import astype, multiply, where
+from jitdiff.ops.elementwise import astype, divide, multiply
 from jitdiff.ops.emission import Element
 from jitdiff.ops.families import general, promote_floating
-from jitdiff.ops.logic import equal
+from jitdiff.ops.kinks import root_rule, settled
 from jitdiff.ops.reduce import sum_
 from jitdiff.ops.samples import POSITIVE, array, sample
 from jitdiff.ops.shape import expand_dims
@@ -24,12 +24,29 @@ euclidean: Op = general(
     np.sqrt,
     lambda squares: squares,
     Element(lambda at, read, site: f"sqrt({read(0, at)})", costly=True),
-    lambda xs, y, g: [multiply(g, 0.5 / where(equal(y, 0.0), np.inf, y))],
+    root_rule,
     operands=promote_floating,
     batch=elementwise,
     samples=[sample(array(2, 3, domain=POSITIVE))],
 )
-"""The root of a sum of squares: a square root whose slope at zero is taken to be zero."""
+"""The root of a sum of squares: a square root whose slope at zero is taken to be zero, and has no derivative there."""
+
+
+def _p_root_rule(xs: Any, y: Any, g: Any, *, exponent: float) -> list[Any]:
+    return [settled(g, multiply(exponent, divide(y, xs[0])), xs[0])]
+
+
+p_root: Op = general(
+    "p_root",
+    lambda total, *, exponent: np.power(total, exponent),
+    lambda total, *, exponent: total,
+    Element(lambda at, read, site: f"power({read(0, at)}, {site.attrs['exponent']})", costly=True),
+    _p_root_rule,
+    operands=promote_floating,
+    batch=elementwise,
+    samples=[sample(array(2, 3, domain=POSITIVE), exponent=0.4)],
+)
+"""A sum of powers raised to the inverse of the power; like the root of a sum of squares it has no slope at zero."""
 
 
 @implements(
@@ -85,6 +102,4 @@ def _vector_norm(size: Any, ord: Any, axis: int, keepdims: bool) -> Any:
         return np.sum(size, axis=axis, keepdims=keepdims)
     if not isinstance(ord, int | float):
         raise ArgumentError(f"norm: a vector has no norm of order {ord!r}")
-    total = np.sum(size**ord, axis=axis, keepdims=keepdims)
-    zero = equal(total, 0.0)
-    return where(zero, 0.0, where(zero, 1.0, total) ** (1.0 / ord))
+    return p_root(np.sum(size**ord, axis=axis, keepdims=keepdims), exponent=1.0 / float(ord))

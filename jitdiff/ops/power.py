@@ -7,22 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from jitdiff.ir import type_of
+from jitdiff.ir import ArrayType, broadcast_shapes, type_of
 from jitdiff.ops.batching import elementwise
-from jitdiff.ops.elementwise import add, astype, divide, identity, multiply, square, subtract, where, zeros_like
-from jitdiff.ops.emission import Element, Index, Read, Site
-from jitdiff.ops.families import general, pointwise, promoted_dtype
-from jitdiff.ops.logic import equal
+from jitdiff.ops.elementwise import add, astype, divide, identity, multiply, square, subtract, zeros_like
+from jitdiff.ops.emission import Element, Index, Read, Site, broadcast_index
+from jitdiff.ops.families import general, pointwise, promote_floating, promoted_dtype
+from jitdiff.ops.kinks import root_rule
 from jitdiff.ops.samples import POSITIVE, REALS, Domain, array, sample
-from jitdiff.ops.table import Handle, implements, unsupported
-
-
-def _root_slope(x: Any, y: Any) -> Any:
-    return divide(0.5, where(equal(y, 0), math.inf, y))
-
+from jitdiff.ops.table import Handle, Op, implements, unsupported
 
 # Of a sum of squares: like a norm, it has the derivative 0 where it is 0. What stands for np.sqrt is entered after it.
-root = pointwise("root", np.sqrt, "sqrt({0})", _root_slope, samples=POSITIVE)
+root = pointwise("root", np.sqrt, "sqrt({0})", 0.0, vjp=root_rule, samples=POSITIVE)
 sqrt = pointwise("sqrt", np.sqrt, "sqrt({0})", lambda x, y: divide(0.5, y), samples=POSITIVE)
 cbrt = pointwise("cbrt", np.cbrt, "cbrt({0})", lambda x, y: divide(1.0, 3.0 * (y * y)), samples=POSITIVE)
 
@@ -31,21 +26,80 @@ def _by_base(x: Any, y: Any, z: Any) -> Any:
     """Return y*x**(y - 1), and 0 wherever y is 0."""
     if isinstance(y, int | float | np.floating | np.integer):
         return zeros_like(x) if y == 0 else multiply(y, power(x, y - 1))
-    zero = equal(y, 0)
-    return where(zero, 0.0, multiply(y, power(x, where(zero, 1.0, subtract(y, 1)))))
+    return power_slope(x, y)
 
 
 def _by_exponent(x: Any, y: Any, z: Any) -> Any:
     """Return z*log(x), and 0 where x is 0 (there z is 0 too, unless y is, and x**0 is constant)."""
-    from jitdiff.ops.math import log
-
     if isinstance(x, int | float):
         return multiply(z, math.log(x) if x > 0 else 0.0 if x == 0 else math.nan)
-    return multiply(z, log(where(equal(x, 0), 1.0, x)))
+    return power_log(x, y, n=1, one=True)
 
 
 general_power = pointwise("power", np.power, "power({0}, {1})", _by_base, _by_exponent, samples=[POSITIVE, REALS])
 constant_power = pointwise("constant_power", np.power, "power({0}, {1})", _by_base, None, samples=[POSITIVE, 2.7])
+
+
+def _power_slope(x: Any, y: Any) -> Any:
+    y = np.asarray(y)
+    return np.where(y == 0, 0, y * np.power(x, y - 1))[()]
+
+
+power_slope: Op = pointwise(
+    "power_slope",
+    _power_slope,
+    "({1} * power({0}, {1} - 1) if {1} != 0 else 0.0)",
+    lambda x, y, z: multiply(y, power_slope(x, subtract(y, 1))),
+    lambda x, y, z: add(general_power(x, subtract(y, 1)), multiply(y, _logarithm_of(x, subtract(y, 1), 1))),
+    samples=[POSITIVE, REALS],
+)
+"""The derivative of ``x**y`` by `x`, right also where `y` is 0."""
+
+
+def _logarithm_of(x: Any, y: Any, n: int) -> Any:
+    """Return ``x**y * log(x)**n``."""
+    return general_power(x, y) if n == 0 else power_log(x, y, n=n, one=False)
+
+
+def _power_log_vjp(xs: Any, z: Any, g: Any, *, n: int, one: bool) -> Any:
+    x, y = xs
+
+    def by_x() -> Any:
+        less = subtract(y, 1)
+        return multiply(g, add(multiply(y, _logarithm_of(x, less, n)), multiply(n, _logarithm_of(x, less, n - 1))))
+
+    return by_x, lambda: multiply(g, _logarithm_of(x, y, n + 1))
+
+
+def _power_log(x: Any, y: Any, *, n: int, one: bool) -> Any:
+    product = np.power(x, y) * np.log(x) ** n
+    zero = np.greater_equal(y, 0) if one else np.greater(y, 0)
+    return np.where(np.logical_and(np.equal(x, 0), zero), np.zeros_like(product), product)[()]
+
+
+def _power_log_element(at: Index, read: Read, site: Site) -> str:
+    x, y = (read(k, broadcast_index(at, t.shape)) for k, t in enumerate(site.types))
+    exponent = "" if site.attrs["n"] == 1 else f"**{site.attrs['n']}"
+    return f"(power({x}, {y}) * log({x}){exponent} if {x} != 0 or {y} {'<' if site.attrs['one'] else '<='} 0 else 0.0)"
+
+
+power_log: Op = general(
+    "power_log",
+    _power_log,
+    lambda x, y, *, n, one: ArrayType(promote_floating(x, y)[0], broadcast_shapes(x.shape, y.shape)),
+    Element(_power_log_element, costly=True),
+    _power_log_vjp,
+    operands=promote_floating,
+    batch=elementwise,
+    samples=[
+        sample(*[array(2, 3, domain=POSITIVE)] * 2, n=1, one=True),
+        sample(*[array(3, domain=POSITIVE)] * 2, n=2, one=False),
+    ],
+)
+"""``power_log(x, y, n=n, one=True)`` is the n-th derivative of ``x**y`` by `y`.
+
+It is 0 where `x` is 0 and `y` is positive; `one` says that it is 0 for ``0**0`` too.
+"""
 
 
 def _integer_power_element(at: Index, read: Read, site: Site) -> str:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import scipy.special
 
-from jitdiff.ir import ArrayType, type_of
+from jitdiff.ir import ArrayType, broadcast_shapes, type_of
 from jitdiff.ops.axes import Axes
 from jitdiff.ops.batching import elementwise
-from jitdiff.ops.elementwise import add, astype, divide, multiply, stop_gradient, subtract, where
-from jitdiff.ops.emission import Element, Index, Read, Site
+from jitdiff.ops.elementwise import add, astype, divide, multiply, negative, stop_gradient, subtract, where
+from jitdiff.ops.emission import Element, Index, Read, Site, broadcast_index
 from jitdiff.ops.families import general, pointwise, promote_floating
-from jitdiff.ops.logic import equal, isfinite, isnan, logical_and, logical_not
+from jitdiff.ops.logic import isfinite
 from jitdiff.ops.math import exp, log, log1p
 from jitdiff.ops.reduce import max_, sum_over
 from jitdiff.ops.samples import POSITIVE, PROBABILITIES, REALS, array, sample
@@ -64,11 +64,43 @@ def logit(x: Any) -> Any:
     return subtract(log(x), log1p(multiply(x, -1.0)))
 
 
-@implements(scipy.special.xlogy, samples=[sample(array(2, 3), array(3, domain=POSITIVE)), sample(0.0, np.zeros(2))])
-def xlogy(x: Any, y: Any) -> Any:
-    """Return ``x * log(y)``, and 0 where `x` is 0."""
-    absent = logical_and(equal(x, 0), logical_not(isnan(y)))
-    return multiply(x, log(where(absent, 1.0, y)))
+def _log(y: Any) -> Any:
+    if isinstance(y, int | float):
+        return math.log(y) if y > 0 else -math.inf if y == 0 else math.nan
+    return log(y)
+
+
+xlogy = pointwise(
+    "xlogy",
+    scipy.special.xlogy,
+    "({0} * log({1}) if {0} != 0 or isnan({1}) else 0.0)",
+    lambda x, y, z: _log(y),
+    lambda x, y, z: ratio(x, y),
+    samples=[REALS, POSITIVE],
+)
+
+
+def _ratio(x: Any, y: Any) -> Any:
+    quotient = np.divide(x, y)
+    return np.where(np.logical_and(np.equal(x, 0), np.logical_not(np.isnan(y))), np.zeros_like(quotient), quotient)[()]
+
+
+def _ratio_element(at: Index, read: Read, site: Site) -> str:
+    x, y = (read(k, broadcast_index(at, t.shape)) for k, t in enumerate(site.types))
+    return f"({x} / {y} if {x} != 0 or isnan({y}) else 0.0)"
+
+
+ratio: Op = general(
+    "ratio",
+    _ratio,
+    lambda x, y: ArrayType(promote_floating(x, y)[0], broadcast_shapes(x.shape, y.shape)),
+    Element(_ratio_element),
+    lambda xs, z, g: [divide(g, xs[1]), lambda: multiply(g, negative(ratio(z, xs[1])))],
+    operands=promote_floating,
+    batch=elementwise,
+    samples=[sample(array(2, 3), array(3, domain=POSITIVE)), sample(np.zeros(2), array(2))],
+)
+"""``ratio(x, y)`` is ``x / y``, and 0 where `x` is 0: the derivative of ``x * log(y)`` by `y`."""
 
 
 @implements(
