@@ -16,8 +16,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from jitdiff.eager import is_recording, tensor_of
+from jitdiff.eager import EagerHandle, is_recording, tensor_of
 from jitdiff.errors import TracingError
+from jitdiff.frontend.convert import support
 from jitdiff.frontend.convert.arrays import ARRAYS, argument, fresh, holds_followed
 from jitdiff.frontend.convert.builtins import BUILTINS, TRACED, VALUES
 from jitdiff.frontend.convert.classes import construct
@@ -78,6 +79,8 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
 
 def call_on_values(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     """Return ``function(*args, **kwargs)`` where tapes follow values: with calls redirected if it is the user's."""
+    if type(function) is np.ufunc and not kwargs and _are_operands(args):
+        return function(*args)
     if current_builder() is not None:
         return call(function, *args, **kwargs)
     if not is_recording():
@@ -94,6 +97,12 @@ def call_on_values(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     return _library(function, args, kwargs)
 
 
+def _are_operands(args: tuple[Any, ...]) -> bool:
+    """Whether a ufunc takes the arguments as they are, and gives a Tensor."""
+    return isinstance(args[0], EagerHandle) and (len(args) == 1 or not isinstance(args[1], list | tuple))
+
+
+support.call, support.call_on_values = call, call_on_values
 calls_for_users(call.__code__)
 calls_for_users(call_on_values.__code__)
 

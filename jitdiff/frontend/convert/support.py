@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Callable
 from typing import Any
 
 from jitdiff.frontend.convert.blocks import comprehension, for_, if_, while_
@@ -32,18 +33,11 @@ from jitdiff.frontend.convert.state import read
 slice = builtins.slice
 
 
-def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
-    """Return ``function(*args, **kwargs)``, with its control flow converted if it is the user's."""
-    from jitdiff.frontend.convert import calls
+call: Callable[..., Any]
+"""``call(function, *args, **kwargs)`` calls a function in a trace; set by `calls`, which imports what imports this."""
 
-    return calls.call(function, *args, **kwargs)
-
-
-def call_on_values(function: Any, /, *args: Any, **kwargs: Any) -> Any:
-    """Return ``function(*args, **kwargs)`` where tapes follow values."""
-    from jitdiff.frontend.convert import calls
-
-    return calls.call_on_values(function, *args, **kwargs)
+call_on_values: Callable[..., Any]
+"""The same where tapes follow values."""
 
 
 def made(array: Any) -> Any:
