@@ -14,6 +14,7 @@ from jitdiff.eager import EagerHandle
 from jitdiff.frontend.convert.arrays import argument
 from jitdiff.frontend.convert.lists import List
 from jitdiff.frontend.convert.operators import born, truth, warn
+from jitdiff.frontend.convert.protocols import iterated
 from jitdiff.frontend.convert.rows import Rows, enumerate_, reversed_, rows_of, zip_
 from jitdiff.frontend.convert.rows import range as rolled_range
 from jitdiff.frontend.convert.state import is_followed, is_traced
@@ -73,7 +74,7 @@ def _extreme(name: str, op: str, reduction: Callable[..., Any]) -> Callable[...,
 
 
 def _sum(items: Any, /, start: Any = 0) -> Any:
-    array = argument(items)
+    array = argument(iterated(items))
     if isinstance(array, Tracer) and is_traced(array) and array.shape:
         total = called(np.sum, (array,), {"axis": 0})
         return total if isinstance(start, int) and start == 0 else start + total

@@ -7,6 +7,7 @@ traced values.
 from __future__ import annotations
 
 import builtins
+import contextlib
 import functools
 import itertools
 from collections import deque
@@ -28,6 +29,7 @@ from jitdiff.frontend.convert.jitted import unjitted
 from jitdiff.frontend.convert.mathematics import MATH
 from jitdiff.frontend.convert.methods import METHODS
 from jitdiff.frontend.convert.operators import born, check_own, warn
+from jitdiff.frontend.convert.protocols import PROTOCOLS, PROTOCOLS_ON_VALUES
 from jitdiff.frontend.convert.state import is_followed
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
@@ -37,8 +39,8 @@ from jitdiff.ops.methods import ArrayMethods, as_operand
 from jitdiff.ops.table import OF_SIZES
 from jitdiff.ops.tracer import has_size
 
-_IN_TRACES = {**ARRAYS, **MATH, **BUILTINS, **TRACED}
-_ON_VALUES = {**ARRAYS, **MATH, **BUILTINS, **VALUES}
+_IN_TRACES = {**PROTOCOLS, **ARRAYS, **MATH, **BUILTINS, **TRACED}
+_ON_VALUES = {**PROTOCOLS, **PROTOCOLS_ON_VALUES, **ARRAYS, **MATH, **BUILTINS, **VALUES}
 
 _CALLING: dict[Any, bool] = dict.fromkeys(
     [
@@ -176,8 +178,16 @@ def _on_lists(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     return function(*map(array_like, args), **{name: array_like(value) for name, value in kwargs.items()})
 
 
+_MANAGER = contextlib.contextmanager(lambda: iter(())).__code__
+
+
 def _unwrapped(function: Any, args: tuple[Any, ...]) -> Any:
-    """Return the function behind a cache, or behind a choice by the type of the first argument."""
+    """Return the function behind a cache, a choice by the type of the first argument, or a context manager."""
+    if isinstance(function, FunctionType) and function.__code__ is _MANAGER:
+        # The generator is the user's.
+        wrapped = vars(function)["__wrapped__"]
+        generator = redirected_callable(wrapped)
+        return function if generator is None else contextlib.contextmanager(generator)
     if type(function) is functools._lru_cache_wrapper and any(map(is_followed, args)):
         return function.__wrapped__
     if (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from types import BuiltinFunctionType, BuiltinMethodType, CodeType, FunctionType, MethodType
+from types import BuiltinFunctionType, BuiltinMethodType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -27,14 +27,11 @@ class Rewriting:
     Parameters
     ----------
     rewrite : callable
-        ``rewrite(node, owner)`` gives the changed definition of a function.
-    generators : bool
-        Whether generators are rewritten too.
+        ``rewrite(node, owner, modules)`` gives the changed definition of a function.
     """
 
-    def __init__(self, rewrite: Callable[[Definition, str], Definition], generators: bool) -> None:
+    def __init__(self, rewrite: Callable[[Definition, str, frozenset[str]], Definition]) -> None:
         self.rewrite = rewrite
-        self.generators = generators
         self.codes: dict[CodeType, CodeType | None] = {}
         self.own: set[CodeType] = set()
 
@@ -72,22 +69,27 @@ class Rewriting:
     def _rewritten(self, function: FunctionType) -> CodeType | None:
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
             return None
-        if inspect.isgeneratorfunction(function) and not self.generators:
-            return None
         found = find(function)
         if found is None:
             return None
-        made = compiled(function, self.rewrite(found.node, found.owner), [RUN])
+        # A generator keeps its frame, in which control flow stays Python's.
+        rewrite = redirected if inspect.isgeneratorfunction(function) else self.rewrite
+        made = compiled(function, rewrite(found.node, found.owner, _modules(function)), [RUN])
         self.own.update(codes_in(made))
         return made
 
 
-_TRACES = Rewriting(converted, generators=False)
-_VALUES = Rewriting(redirected, generators=True)
+_TRACES = Rewriting(converted)
+_VALUES = Rewriting(redirected)
 
 convert = _TRACES.function
 converted_callable = _TRACES.callable
 redirected_callable = _VALUES.callable
+
+
+def _modules(function: FunctionType) -> frozenset[str]:
+    """Return the global names of a function that hold modules."""
+    return frozenset(name for name, value in function.__globals__.items() if isinstance(value, ModuleType))
 
 
 def is_convertible(function: Any) -> bool:

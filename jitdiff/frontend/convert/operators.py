@@ -245,10 +245,10 @@ def augment_attr(owner: Any, name: str, op: str, value: Any) -> None:
 
 
 _IN_PLACE: dict[str, Callable[[Any, Any], Any]] = {
-    "Add": operator.iadd, "Sub": operator.isub, "Mult": operator.imul, "Div": operator.itruediv,
-    "FloorDiv": operator.ifloordiv, "Mod": operator.imod, "Pow": operator.ipow, "MatMult": operator.imatmul,
-    "BitAnd": operator.iand, "BitOr": operator.ior, "BitXor": operator.ixor, "LShift": operator.ilshift,
-    "RShift": operator.irshift,
+    "add": operator.iadd, "sub": operator.isub, "mul": operator.imul, "truediv": operator.itruediv,
+    "floordiv": operator.ifloordiv, "mod": operator.imod, "pow": operator.ipow, "matmul": operator.imatmul,
+    "and": operator.iand, "or": operator.ior, "xor": operator.ixor, "lshift": operator.ilshift,
+    "rshift": operator.irshift,
 }  # fmt: skip
 
 

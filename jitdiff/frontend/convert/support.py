@@ -32,6 +32,19 @@ from jitdiff.frontend.convert.state import read
 
 slice = builtins.slice
 
+attribute: Callable[..., Any]
+"""Set by `protocols`, as are the next."""
+
+augmented: Callable[..., Any]
+binary: Callable[..., Any]
+contains: Callable[..., Any]
+item: Callable[..., Any]
+iterated: Callable[..., Any]
+managed: Callable[..., Any]
+set_attribute: Callable[..., Any]
+set_item: Callable[..., Any]
+unary: Callable[..., Any]
+
 
 call: Callable[..., Any]
 """``call(function, *args, **kwargs)`` calls a function in a trace; set by `calls`, which imports what imports this."""
@@ -51,29 +64,39 @@ __all__ = [
     "and_",
     "and_value",
     "assert_",
+    "attribute",
     "augment",
     "augment_attr",
     "augment_item",
+    "augmented",
+    "binary",
     "born",
     "call",
     "call_on_values",
     "checked",
     "compare",
     "comprehension",
+    "contains",
     "for_",
     "formatted",
     "getitem",
     "if_",
     "ifexp",
+    "item",
+    "iterated",
     "list_",
     "made",
+    "managed",
     "not_",
     "or_",
     "or_value",
     "read",
     "returned",
+    "set_attribute",
+    "set_item",
     "setattr_",
     "setitem",
     "slice",
+    "unary",
     "while_",
 ]

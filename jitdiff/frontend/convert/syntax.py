@@ -10,6 +10,7 @@ import ast
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from jitdiff.frontend.convert.implicit import OPERATORS, Implicit
 from jitdiff.frontend.convert.jumps import FLAGS, lower
 from jitdiff.frontend.convert.mangle import mangle
 from jitdiff.frontend.convert.names import (
@@ -21,13 +22,25 @@ from jitdiff.frontend.convert.names import (
     parameters,
 )
 from jitdiff.frontend.convert.source import GENERATED, Definition
-from jitdiff.frontend.convert.tree import UNTOUCHED, arguments, at, call, is_support, load, store, support, thunk
+from jitdiff.frontend.convert.tree import (
+    UNTOUCHED,
+    arguments,
+    at,
+    call,
+    is_support,
+    key,
+    load,
+    made_from,
+    store,
+    support,
+    thunk,
+)
 
 
-def converted(node: Definition, owner: str) -> Definition:
-    """Return the definition of a function with its control flow converted."""
+def converted(node: Definition, owner: str, modules: frozenset[str]) -> Definition:
+    """Return the definition of a function with its control flow converted; `modules` are variables with modules."""
     mangle(node, owner)
-    transformer = _Transformer()
+    transformer = _Transformer(modules)
     if isinstance(node, ast.Lambda):
         node.body = transformer.visit(node.body)
         return node
@@ -35,8 +48,9 @@ def converted(node: Definition, owner: str) -> Definition:
     return node
 
 
-class _Transformer(ast.NodeTransformer):
-    def __init__(self) -> None:
+class _Transformer(Implicit):
+    def __init__(self, modules: frozenset[str]) -> None:
+        super().__init__(modules)
         self.count = 0
         self.globals: set[str] = set()
         self.shared: list[str] = []
@@ -108,7 +122,7 @@ class _Transformer(ast.NodeTransformer):
     def visit_For(self, node: ast.For) -> list[ast.stmt]:
         names = self.assigned([node])
         body, item = self.fresh("body"), self.fresh("item")
-        iterable = self.visit(node.iter)
+        iterable = at(call("iterated", self.visit(node.iter)), node.iter)
         assign = self.visit(at(ast.Assign([node.target], load(item)), node.target))
         target = assign if isinstance(assign, list) else [assign]
         state, ends = self.state(names, node)
@@ -188,22 +202,20 @@ class _Transformer(ast.NodeTransformer):
     def visit_Assign(self, node: ast.Assign) -> Any:
         computed = isinstance(node.value, ast.BinOp | ast.UnaryOp)
         node.value = self.visit(node.value)
-        if computed and any(isinstance(t, ast.Name) and t.id in self.written for t in node.targets):
-            node.value = at(call("made", node.value), node)
         if isinstance(node.value, ast.List) and all(isinstance(t, ast.Name) for t in node.targets):
             node.value = at(call("list_", node.value), node)
         elif isinstance(node.value, ast.Tuple) and any(isinstance(e, ast.List) for e in node.value.elts):
             node.value.elts = [at(call("list_", e), e) if isinstance(e, ast.List) else e for e in node.value.elts]
-        after: list[ast.stmt] = []
+        after: list[ast.stmt] = made_from(node, self.written) if computed else []
         node.targets = [self.target(t, after) for t in node.targets]
-        if len(node.targets) == 1 and len(after) == 1 and isinstance(node.targets[0], ast.Name):
+        (first, *others) = node.targets
+        if not others and isinstance(first, ast.Name) and first.id.startswith(GENERATED) and len(after) == 1:
             # A single element: no variable in between.
             (setting,) = after
             assert isinstance(setting, ast.Expr)
             assert isinstance(setting.value, ast.Call)
-            if node.targets[0].id.startswith(GENERATED):
-                setting.value.args[-1] = node.value
-                return setting
+            setting.value.args[-1] = node.value
+            return setting
         return [node, *after]
 
     def target(self, target: ast.expr, after: list[ast.stmt]) -> ast.expr:
@@ -217,7 +229,7 @@ class _Transformer(ast.NodeTransformer):
                 return target
             case ast.Subscript(value, key):
                 name = self.fresh("part")
-                setting = call("setitem", self.visit(value), self.key(key), load(name))
+                setting = call("set_item", self.visit(value), self.key(key), load(name))
                 after.append(_statement(setting, target))
                 return at(store(name), target)
             case ast.Attribute(value, attr):
@@ -234,14 +246,14 @@ class _Transformer(ast.NodeTransformer):
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:
         value = self.visit(node.value)
-        op = ast.Constant(type(node.op).__name__)
+        op = ast.Constant(OPERATORS[type(node.op)])
         match node.target:
             case ast.Subscript(array, key):
                 return _statement(call("augment_item", self.visit(array), self.key(key), op, value), node)
             case ast.Attribute(owner, attr):
                 return _statement(call("augment_attr", self.visit(owner), ast.Constant(attr), op, value), node)
             case ast.Name(name):
-                return at(ast.Assign([node.target], call("augment", load(name), op, value)), node)
+                return at(ast.Assign([node.target], call("augmented", load(name), op, value)), node)
 
     def visit_Assert(self, node: ast.Assert) -> ast.stmt:
         message = node.msg or ast.Constant(None)
@@ -251,20 +263,14 @@ class _Transformer(ast.NodeTransformer):
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         node.value = self.visit(node.value)
-        if not isinstance(node.ctx, ast.Load) or _is_constant(node.slice):
+        if not isinstance(node.ctx, ast.Load):
             return node
-        return at(call("getitem", node.value, self.key(node.slice)), node)
+        return at(call("item", node.value, self.key(node.slice)), node)
 
-    def key(self, key: ast.expr) -> ast.expr:
+    def key(self, index: ast.expr) -> ast.expr:
         """Return a subscript as an expression that can be an argument."""
-        match key:
-            case ast.Slice(lower_, upper, step):
-                bounds = [self.visit(b) if b is not None else ast.Constant(None) for b in (lower_, upper, step)]
-                return at(call("slice", *bounds), key)
-            case ast.Tuple(elts):
-                return at(ast.Tuple([self.key(e) for e in elts], ast.Load()), key)
-        found: ast.expr = self.visit(key)
-        return found
+        found: ast.expr = self.visit(index)
+        return key(found)
 
     def visit_Dict(self, node: ast.Dict) -> ast.expr:
         self.generic_visit(node)
@@ -290,14 +296,16 @@ class _Transformer(ast.NodeTransformer):
         return at(call(name, first, *map(thunk, rest)), node)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
-        is_not = isinstance(node.op, ast.Not)
-        node.operand = self.condition(node.operand) if is_not else self.visit(node.operand)
-        return at(call("not_", node.operand), node) if is_not else node
+        if not isinstance(node.op, ast.Not):
+            found: ast.expr = super().visit_UnaryOp(node)
+            return found
+        node.operand = self.condition(node.operand)
+        return at(call("not_", node.operand), node)
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         if len(node.ops) == 1 or _keeps(node):
-            self.generic_visit(node)
-            return node
+            found: ast.expr = super().visit_Compare(node)
+            return found
         left = self.visit(node.left)
         rest = [self.visit(c) for c in node.comparators]
         x, y = self.fresh("x"), self.fresh("y")
@@ -347,19 +355,6 @@ _GATHERING = frozenset({"sum", "list", "tuple", "min", "max"})
 def _keeps(node: ast.AST) -> bool:
     """Whether an expression has to stay in its own frame."""
     return any(isinstance(n, ast.NamedExpr | ast.Await | ast.Yield | ast.YieldFrom) for n in ast.walk(node))
-
-
-def _is_constant(key: ast.expr) -> bool:
-    match key:
-        case ast.Constant():
-            return True
-        case ast.UnaryOp(operand=operand):
-            return _is_constant(operand)
-        case ast.Slice(lower_, upper, step):
-            return all(b is None or _is_constant(b) for b in (lower_, upper, step))
-        case ast.Tuple(elts):
-            return all(map(_is_constant, elts))
-    return False
 
 
 def _statement(value: ast.expr, where: ast.AST) -> ast.Expr:

@@ -52,6 +52,23 @@ def call(name: str, *args: ast.expr) -> ast.Call:
     return ast.Call(support(name), list(args), [])
 
 
+def made_from(node: ast.Assign, written: set[str]) -> list[ast.stmt]:
+    """Return statements that make arrays just computed ones to be changed in place, of the variables `written`."""
+    names = [t.id for t in node.targets if isinstance(t, ast.Name) and t.id in written]
+    return [at(ast.Assign([store(n) for n in names], call("made", load(names[0]))), node)] if names else []
+
+
+def key(index: ast.expr) -> ast.expr:
+    """Return a subscript, its parts visited before, as an expression that can be an argument."""
+    match index:
+        case ast.Slice(lower, upper, step):
+            bounds = [ast.Constant(None) if bound is None else bound for bound in (lower, upper, step)]
+            return at(call("slice", *bounds), index)
+        case ast.Tuple(elts):
+            return at(ast.Tuple([key(e) for e in elts], ast.Load()), index)
+    return index
+
+
 def none_of(flags: Sequence[str]) -> ast.expr:
     """Return whether no flag is set."""
     first, *rest = map(load, sorted(flags))

@@ -9,18 +9,17 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from jitdiff.frontend.convert.implicit import OPERATORS, Implicit
 from jitdiff.frontend.convert.mangle import mangle
 from jitdiff.frontend.convert.names import names_written
 from jitdiff.frontend.convert.source import Definition
-from jitdiff.frontend.convert.tree import UNTOUCHED, at, call, support
-
-_CONCATENATORS = frozenset({"r_", "c_"})
+from jitdiff.frontend.convert.tree import UNTOUCHED, at, call, key, load, made_from, support
 
 
-def redirected(node: Definition, owner: str) -> Definition:
-    """Return the definition of a function with its calls redirected."""
+def redirected(node: Definition, owner: str, modules: frozenset[str]) -> Definition:
+    """Return the definition of a function with its calls redirected; `modules` are variables that hold modules."""
     mangle(node, owner)
-    transformer = _Redirect()
+    transformer = _Redirect(modules)
     if isinstance(node, ast.Lambda):
         node.body = transformer.visit(node.body)
     else:
@@ -28,15 +27,24 @@ def redirected(node: Definition, owner: str) -> Definition:
     return node
 
 
-class _Redirect(ast.NodeTransformer):
-    def __init__(self) -> None:
+class _Redirect(Implicit):
+    def __init__(self, modules: frozenset[str]) -> None:
+        super().__init__(modules)
         self.written: set[str] = set()
 
     def function(self, node: ast.FunctionDef) -> None:
         """Redirect the calls in the body of a function."""
         around, self.written = self.written, self.written | names_written(node)
-        node.body = [self.visit(stmt) for stmt in node.body]
+        node.body = self.block(node.body)
         self.written = around
+
+    def block(self, stmts: list[ast.stmt]) -> list[ast.stmt]:
+        """Return statements with their calls redirected."""
+        done: list[ast.stmt] = []
+        for stmt in stmts:
+            found = self.visit(stmt)
+            done += found if isinstance(found, list) else [found]
+        return done
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         node.args = self.visit(node.args)
@@ -50,11 +58,16 @@ class _Redirect(ast.NodeTransformer):
             node.value = self.visit(node.value)
         return node
 
-    def visit_Assign(self, node: ast.Assign) -> ast.Assign:
+    def visit_Assign(self, node: ast.Assign) -> ast.stmt | list[ast.stmt]:
         made = isinstance(node.value, ast.BinOp | ast.UnaryOp)
         self.generic_visit(node)
-        if made and any(isinstance(t, ast.Name) and t.id in self.written for t in node.targets):
-            node.value = at(call("made", node.value), node.value)
+        if made and (after := made_from(node, self.written)):
+            return [node, *after]
+        match node.targets:
+            case [ast.Subscript(value, index)]:
+                return at(ast.Expr(call("set_item", value, key(index), node.value)), node)
+            case [ast.Attribute(value, name)]:
+                return at(ast.Expr(call("set_attribute", value, ast.Constant(name), node.value)), node)
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
@@ -65,14 +78,32 @@ class _Redirect(ast.NodeTransformer):
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         self.generic_visit(node)
-        if isinstance(node.value, ast.Attribute) and node.value.attr in _CONCATENATORS:
-            return at(call("getitem", node.value, node.slice), node)
-        return node
+        if not isinstance(node.ctx, ast.Load):
+            return node
+        return at(call("item", node.value, key(node.slice)), node)
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        self.generic_visit(node)
         if isinstance(node.op, ast.Mod) and _is_text(node.left):
+            self.generic_visit(node)
             return at(call("formatted", node.left, node.right), node)
+        found: ast.expr = super().visit_BinOp(node)
+        return found
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:
+        if not isinstance(node.target, ast.Name):
+            self.generic_visit(node)
+            return node
+        op, value = ast.Constant(OPERATORS[type(node.op)]), self.visit(node.value)
+        return at(ast.Assign([node.target], call("augmented", load(node.target.id), op, value)), node)
+
+    def visit_For(self, node: ast.For) -> ast.For:
+        self.generic_visit(node)
+        node.iter = at(call("iterated", node.iter), node.iter)
+        return node
+
+    def visit_comprehension(self, node: ast.comprehension) -> ast.comprehension:
+        self.generic_visit(node)
+        node.iter = at(call("iterated", node.iter), node.iter)
         return node
 
 

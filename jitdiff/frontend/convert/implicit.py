@@ -1,0 +1,89 @@
+"""Rewriting operators and attributes, for which objects of the user's have methods, as calls of the run-time support.
+
+The support calls Python's own operator on everything else.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from jitdiff.frontend.convert.tree import RUN, at, call
+
+OPERATORS: dict[type[ast.AST], str] = {
+    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "truediv", ast.FloorDiv: "floordiv", ast.Mod: "mod",
+    ast.Pow: "pow", ast.MatMult: "matmul", ast.BitAnd: "and", ast.BitOr: "or", ast.BitXor: "xor",
+    ast.LShift: "lshift", ast.RShift: "rshift",
+    ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne",
+    ast.USub: "neg", ast.UAdd: "pos", ast.Invert: "invert",
+}  # fmt: skip
+"""The middle of the names of the methods for operators."""
+
+
+class Implicit(ast.NodeTransformer):
+    """Rewrites what Python runs methods for without a call.
+
+    Parameters
+    ----------
+    modules : collection of str
+        Variables that hold modules, whose attributes stay as they are.
+    """
+
+    def __init__(self, modules: frozenset[str] = frozenset()) -> None:
+        self.modules = modules
+
+    def visit_BinOp(self, node: ast.BinOp) -> Any:
+        """Rewrite an operator of two operands."""
+        self.generic_visit(node)
+        if isinstance(node.left, ast.Constant) and isinstance(node.right, ast.Constant):
+            return node
+        return at(call("binary", ast.Constant(OPERATORS[type(node.op)]), node.left, node.right), node)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:
+        """Rewrite a sign or ``~``."""
+        self.generic_visit(node)
+        if isinstance(node.operand, ast.Constant) or isinstance(node.op, ast.Not):
+            return node
+        return at(call("unary", ast.Constant(OPERATORS[type(node.op)]), node.operand), node)
+
+    def visit_Compare(self, node: ast.Compare) -> Any:
+        """Rewrite a comparison of two operands."""
+        self.generic_visit(node)
+        return self.compared(node)
+
+    def compared(self, node: ast.Compare) -> Any:
+        """Return a comparison of two visited operands; a longer one stays."""
+        if len(node.ops) > 1:
+            return node
+        (op,), (right,) = node.ops, node.comparators
+        if isinstance(op, ast.In | ast.NotIn):
+            found = call("contains", node.left, right)
+            return at(ast.UnaryOp(ast.Not(), found) if isinstance(op, ast.NotIn) else found, node)
+        if type(op) not in OPERATORS:
+            return node
+        return at(call("binary", ast.Constant(OPERATORS[type(op)]), node.left, right), node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> Any:
+        """Rewrite an attribute that is read."""
+        self.generic_visit(node)
+        if not isinstance(node.ctx, ast.Load):
+            return node
+        if isinstance(node.value, ast.Name) and (node.value.id == RUN or node.value.id in self.modules):
+            return node
+        if isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name) and node.value.func.id == "super":
+            return node
+        return at(call("attribute", node.value, ast.Constant(node.attr)), node)
+
+    def visit_With(self, node: ast.With) -> Any:
+        """Rewrite what a ``with`` statement enters."""
+        self.generic_visit(node)
+        for each in node.items:
+            each.context_expr = at(call("managed", each.context_expr), each.context_expr)
+        return node
+
+    def visit_Starred(self, node: ast.Starred) -> Any:
+        """Rewrite what is unpacked."""
+        self.generic_visit(node)
+        if isinstance(node.ctx, ast.Load):
+            node.value = at(call("iterated", node.value), node.value)
+        return node

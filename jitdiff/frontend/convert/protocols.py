@@ -1,0 +1,222 @@
+"""Methods of the user's objects that Python calls by itself, for operators, attributes and `with`: converted too."""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import operator
+from collections.abc import Callable, Iterator
+from types import FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from jitdiff.frontend.convert import support
+from jitdiff.frontend.convert.functions import is_users_class
+from jitdiff.frontend.convert.state import is_followed
+from jitdiff.ir.builder import current_builder
+from jitdiff.ops import Handle
+
+_PLAIN = frozenset(
+    {bool, int, float, complex, str, list, tuple, dict, set, type(None), np.ndarray, np.float64, ModuleType}
+)
+_MISSING = object()
+
+
+def _is_users(x: Any) -> bool:
+    cls = type(x)
+    return cls not in _PLAIN and not isinstance(x, Handle | type) and is_users_class(cls)
+
+
+def _method(x: Any, name: str) -> Any:
+    """Return the function that a class of the user's has under a name, None where it has none of the user's."""
+    if not _is_users(x):
+        return None
+    found = _static(type(x), name)
+    return found if isinstance(found, FunctionType) else None
+
+
+def _static(cls: type, name: str) -> Any:
+    return next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), _MISSING)
+
+
+def _call(function: Any, *args: Any) -> Any:
+    return (support.call if current_builder() is not None else support.call_on_values)(function, *args)
+
+
+_BINARY: dict[str, Callable[[Any, Any], Any]] = {
+    "add": operator.add, "sub": operator.sub, "mul": operator.mul, "truediv": operator.truediv,
+    "floordiv": operator.floordiv, "mod": operator.mod, "pow": operator.pow, "matmul": operator.matmul,
+    "and": operator.and_, "or": operator.or_, "xor": operator.xor, "lshift": operator.lshift,
+    "rshift": operator.rshift,
+    "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge, "eq": operator.eq, "ne": operator.ne,
+}  # fmt: skip
+_REFLECTED = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq", "ne": "ne"}
+_UNARY: dict[str, Callable[[Any], Any]] = {"neg": operator.neg, "pos": operator.pos, "invert": operator.invert}
+
+
+def binary(op: str, x: Any, y: Any) -> Any:
+    """Return ``x op y``."""
+    if not (_is_users(x) or _is_users(y)):
+        return _BINARY[op](x, y)
+    straight, reflected = (x, f"__{op}__", y), (y, f"__{_REFLECTED.get(op, 'r' + op)}__", x)
+    tries = [straight, reflected]
+    if type(y) is not type(x) and isinstance(y, type(x)):
+        tries.reverse()
+    for owner, name, other in tries:
+        function = _method(owner, name)
+        if function is not None:
+            result = _call(function, owner, other)
+        else:
+            native = getattr(type(owner), name, None)
+            result = NotImplemented if native is None else native(owner, other)
+        if result is not NotImplemented:
+            return result
+    return _BINARY[op](x, y)
+
+
+def unary(op: str, x: Any) -> Any:
+    """Return ``op x``."""
+    function = _method(x, f"__{op}__")
+    return _UNARY[op](x) if function is None else _call(function, x)
+
+
+def contains(x: Any, container: Any) -> Any:
+    """Return ``x in container``."""
+    function = _method(container, "__contains__")
+    if function is None:
+        return x in container
+    found = _call(function, container, x)
+    return found if is_followed(found) else bool(found)
+
+
+def attribute(owner: Any, name: str) -> Any:
+    """Return ``owner.name``, by the user's property or descriptor converted."""
+    if not _is_users(owner):
+        return getattr(owner, name)
+    cls = type(owner)
+    found = _static(cls, name)
+    own = getattr(owner, "__dict__", {})
+    if isinstance(found, property) and found.fget is not None:
+        return _call(found.fget, owner)
+    if isinstance(found, functools.cached_property):
+        if name not in own:
+            own[name] = _call(found.func, owner)
+        return own[name]
+    if found is _MISSING:
+        ask = _static(cls, "__getattr__")
+        if name not in own and isinstance(ask, FunctionType):
+            return _call(ask, owner, name)
+        return getattr(owner, name)
+    get = _method(found, "__get__")
+    if get is not None and (name not in own or hasattr(type(found), "__set__")):
+        return _call(get, found, owner, cls)
+    return getattr(owner, name)
+
+
+def set_attribute(owner: Any, name: str, value: Any) -> None:
+    """Run ``owner.name = value``, by the user's setter converted."""
+    if _is_users(owner):
+        found = _static(type(owner), name)
+        if isinstance(found, property) and found.fset is not None:
+            _call(found.fset, owner, value)
+            return
+    setattr(owner, name, value)
+
+
+def item(x: Any, key: Any) -> Any:
+    """Return ``x[key]``."""
+    function = _method(x, "__getitem__")
+    return support.getitem(x, key) if function is None else _call(function, x, key)
+
+
+def set_item(x: Any, key: Any, value: Any) -> None:
+    """Run ``x[key] = value``."""
+    function = _method(x, "__setitem__")
+    if function is None:
+        support.setitem(x, key, value)
+    else:
+        _call(function, x, key, value)
+
+
+def augmented(x: Any, op: str, value: Any) -> Any:
+    """Return what ``x op= value`` binds the variable to, for an object of the user's."""
+    if not (_is_users(x) or _is_users(value)):
+        return support.augment(x, op, value)
+    function = _method(x, f"__i{op}__")
+    found = NotImplemented if function is None else _call(function, x, value)
+    return binary(op, x, value) if found is NotImplemented else found
+
+
+def iterated(x: Any) -> Any:
+    """Return what a loop goes through: of an object of the user's, what its `__iter__` gives."""
+    function = _method(x, "__iter__")
+    return x if function is None else _Iteration(_call(function, x))
+
+
+class _Iteration:
+    """An iterator of the user's, whose `__next__` is converted."""
+
+    def __init__(self, iterator: Any) -> None:
+        self.iterator = iterator
+
+    def __iter__(self) -> Iterator[Any]:
+        function = _method(self.iterator, "__next__")
+        if function is None:
+            yield from self.iterator
+            return
+        while True:
+            try:
+                found = _call(function, self.iterator)
+            except StopIteration:
+                return
+            yield found
+
+
+class _Managed:
+    """A context manager of the user's, whose methods are converted."""
+
+    def __init__(self, manager: Any) -> None:
+        self.manager = manager
+
+    def __enter__(self) -> Any:
+        return _call(_static(type(self.manager), "__enter__"), self.manager)
+
+    def __exit__(self, *error: Any) -> Any:
+        return _call(_static(type(self.manager), "__exit__"), self.manager, *error)
+
+
+def managed(manager: Any) -> Any:
+    """Return what a ``with`` statement enters."""
+    both = _method(manager, "__enter__") is not None and _method(manager, "__exit__") is not None
+    return _Managed(manager) if both else manager
+
+
+def _dunder(builtin: Callable[..., Any], name: str) -> Callable[..., Any]:
+    def run(x: Any, *args: Any) -> Any:
+        function = _method(x, name)
+        return builtin(x, *args) if function is None else _call(function, x, *args)
+
+    return run
+
+
+def _over(builtin: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *args, **kwargs: builtin(*map(iterated, args), **kwargs)
+
+
+PROTOCOLS: dict[Any, Callable[..., Any]] = {builtins.abs: _dunder(builtins.abs, "__abs__")}
+"""What runs for builtins that call methods of the user's objects."""
+
+PROTOCOLS_ON_VALUES: dict[Any, Callable[..., Any]] = {
+    builtins.len: _dunder(builtins.len, "__len__"),
+    builtins.round: _dunder(builtins.round, "__round__"),
+    **{each: _over(each) for each in (builtins.sum, builtins.list, builtins.tuple, builtins.zip, builtins.enumerate)},
+}
+"""What runs for further ones on values only."""
+
+# Called from C, as operators are, they leave the user's frame at the instruction itself: it tells the variable that
+# their result is assigned to (`jitdiff.ir.location`).
+for _name in (
+    "attribute", "augmented", "binary", "contains", "item", "iterated", "managed", "set_attribute", "set_item", "unary",
+):  # fmt: skip
+    setattr(support, _name, functools.partial(globals()[_name]))
