@@ -76,6 +76,9 @@ def is_assigning_to_item() -> bool:
     """Say whether the line of the user's code that is running now does ``a[i] = x``."""
     frame = sys._getframe(1)
     while frame.f_back is not None and is_inner(frame.f_code.co_filename):
+        if frame.f_code.co_name == "setitem":
+            # The support of converted code assigns in its place.
+            return True
         frame = frame.f_back
     return dis.opname[frame.f_code.co_code[frame.f_lasti]] == "STORE_SUBSCR"
 

@@ -122,7 +122,7 @@ def compiled(function: FunctionType, node: Definition, names: Sequence[str]) -> 
         inside = [ast.Return(node)]
     factory = ast.FunctionDef(
         name=f"{GENERATED}factory",
-        args=ast.arguments([], [ast.arg(n) for n in (*names, *code.co_freevars)], None, [], [], None, []),
+        args=ast.arguments([], [ast.arg(n) for n in dict.fromkeys((*names, *code.co_freevars))], None, [], [], None, []),
         body=inside,
         decorator_list=[],
     )
