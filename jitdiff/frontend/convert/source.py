@@ -120,9 +120,10 @@ def compiled(function: FunctionType, node: Definition, names: Sequence[str]) -> 
         inside: list[ast.stmt] = [node, ast.Return(ast.Constant(None))]
     else:
         inside = [ast.Return(node)]
+    params = [ast.arg(n) for n in dict.fromkeys((*names, *code.co_freevars))]
     factory = ast.FunctionDef(
         name=f"{GENERATED}factory",
-        args=ast.arguments([], [ast.arg(n) for n in dict.fromkeys((*names, *code.co_freevars))], None, [], [], None, []),
+        args=ast.arguments([], params, None, [], [], None, []),
         body=inside,
         decorator_list=[],
     )
