@@ -59,6 +59,10 @@ bitwise_or = pointwise("bitwise_or", np.bitwise_or, "{0} | {1}", samples=BITS)
 bitwise_xor = pointwise("bitwise_xor", np.bitwise_xor, "{0} ^ {1}", samples=BITS)
 invert = pointwise("invert", np.invert, "~{0}", samples=BITS)
 
+# By more places than there are, as NumPy shifts, and not as the processor does.
+left_shift = pointwise("left_shift", np.left_shift, "{0} << {1} if 0 <= {1} < 64 else 0", samples=BITS)
+right_shift = pointwise("right_shift", np.right_shift, "{0} >> {1} if 0 <= {1} < 64 else {0} >> 63 >> 1", samples=BITS)
+
 
 def _on_truth_values(ufunc: np.ufunc, logical: Callable[..., Any], bitwise: Callable[..., Any]) -> None:
     """Let a bitwise ufunc be the connective where all operands are truth values: Python's ``~True`` is -2."""

@@ -75,6 +75,14 @@ def test_logic(world):
         same(world(f, m, n), f(m, n))
         same(world(f, k, k[::-1].copy()), f(k, k[::-1]))
         same(world(lambda m, f=f: f(m, True), m), f(m, True))
+    for f in (operator.lshift, operator.rshift):
+        for dtype in (np.int64, np.int8, np.uint8, np.uint64):
+            bits = np.array([1, 6, 100, 200], np.uint8).astype(dtype)
+            places = np.array([3, 0, 7, 80], dtype)
+            same(world(f, bits, places), f(bits, places))
+            same(world(lambda x, f=f: f(f(x, 4), 3), bits), f(f(bits, 4), 3))
+        same(world(f, k, np.array([-1, 64, 63])), f(k, np.array([-1, 64, 63])))
+        same(world(lambda k, f=f: f(k, 3) + f(100, abs(k)), k), f(k, 3) + f(100, abs(k)))
     same(world(operator.invert, m), ~m)
     same(world(operator.invert, k), ~k)
     same(world(lambda x: (x > 0) & (x < 2), A), (A > 0) & (A < 2))
