@@ -10,11 +10,12 @@ from optree import PyTreeSpec
 
 from jitdiff.errors import ArgumentError, ArgumentTypeError, ShapeError, TracingError
 from jitdiff.frontend.bounds import integer
-from jitdiff.frontend.trees import flatten, leaf_names, unflatten
+from jitdiff.frontend.trees import flatten, leaf_names, tree_map, unflatten
 from jitdiff.ir import ArrayType, Builder, Dim, Value, type_of
 from jitdiff.ir.builder import building, current_builder
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Tracer, control, lift, segments
+from jitdiff.ops.alias import detached
 from jitdiff.ops.segments import Checkpoint
 
 
@@ -132,7 +133,7 @@ def fori_loop(
     carries, spec = flatten(init)
     lower, upper = integer(lower, "fori_loop: lower"), integer(upper, "fori_loop: upper")
     if current_builder() is None:
-        carry = init
+        carry = tree_map(detached, init)
         for i in range(lower, upper):
             carry = body_fun(i, carry)
             _kept("fori_loop", carry, spec, carries)
@@ -176,7 +177,7 @@ def while_loop(
     """
     carries, spec = flatten(init)
     if current_builder() is None:
-        carry = init
+        carry = tree_map(detached, init)
         while cond_fun(carry):
             carry = body_fun(carry)
             _kept("while_loop", carry, spec, carries)
@@ -272,15 +273,15 @@ def map(f: Callable[[Any], Any], xs: Any, *, checkpoint: Checkpoint = None) -> A
 def _scan_eagerly(
     f: Callable[[Any, Any], Any], init: Any, rows: Sequence[Any], rows_spec: PyTreeSpec, size: Any, reverse: bool
 ) -> tuple[Any, Any]:
-    carry, ys = init, []
+    carry, ys = tree_map(detached, init), []
     carries, spec = flatten(init)
     order = range(int(size))
     for i in reversed(order) if reverse else order:
-        carry, y = _pair(f(carry, _row(rows, rows_spec, i)))
+        carry, y = _pair(f(carry, tree_map(detached, _row(rows, rows_spec, i))))
         _kept("scan", carry, spec, carries)
-        ys.append(flatten(y))
+        ys.append(flatten(tree_map(detached, y)))
     if not ys:
-        return init, _no_rows(f, init, rows, rows_spec)
+        return carry, _no_rows(f, init, rows, rows_spec)
     if reverse:
         ys.reverse()
     y_spec = ys[0][1]

@@ -17,6 +17,7 @@ from jitdiff.ir import Block, Builder, Dim, Node, Shape, Value, outs_of, reads_o
 from jitdiff.ir.builder import building, current_builder
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Handle, Tracer, control, lift
+from jitdiff.ops.alias import detached
 from jitdiff.ops.axes import shape_of
 from jitdiff.ops.replay import Env, run, value_of
 from jitdiff.ops.shape import broadcast, moveaxis
@@ -139,11 +140,11 @@ class Slices:
         return [(*s[: self._axis(k)], *s[self._axis(k) + 1 :]) for k, s in zip(self.mapped, shapes, strict=True)]
 
     def arguments(self, row: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return the arguments with these in place of the mapped leaves."""
+        """Return the arguments with these in place of the mapped leaves, which a call may change in place."""
         leaves = list(self.leaves)
         for k, x in zip(self.mapped, row, strict=True):
             leaves[k] = x
-        args, kwargs = unflatten(self.spec, leaves)
+        args, kwargs = unflatten(self.spec, list(map(detached, leaves)))
         return args, kwargs
 
 

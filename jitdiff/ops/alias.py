@@ -243,6 +243,11 @@ def owned(result: Any, args: tuple[Any, ...]) -> Any:
     return apart(result)
 
 
+def detached(x: Any) -> Any:
+    """Return the present value of an array as an array of its own; numbers and other objects as they are."""
+    return x.copy() if isinstance(x, np.ndarray) else owned(x, (x,))
+
+
 def _flat(args: tuple[Any, ...]) -> Iterator[Any]:
     for a in args:
         yield from a if type(a) in (list, tuple) else (a,)

@@ -183,7 +183,7 @@ class ArrayMethods(Handle):
     __floordiv__, __rfloordiv__ = _operators(np.floor_divide)
     __mod__, __rmod__ = _operators(np.remainder)
     __divmod__, __rdivmod__ = _operators(np.divmod)
-    __pow__, __rpow__ = _operators(np.power)
+    _power, __rpow__ = _operators(np.power)
     __matmul__, __rmatmul__ = _operators(np.matmul)
     __and__, __rand__ = _operators(np.bitwise_and)
     __or__, __ror__ = _operators(np.bitwise_or)
@@ -214,6 +214,11 @@ class ArrayMethods(Handle):
     __pos__ = _unary(np.positive)
     __abs__ = _unary(np.absolute)
     __invert__ = _unary(np.invert)
+
+    def __pow__(self, other: Any) -> Any:
+        # NumPy's arrays square by multiplication, so that bools become 8 bits.
+        squares = type(other) is int and other == 2 and self.dtype.kind == "b" and self.shape
+        return UFUNCS[np.square](self) if squares else self._power(other)
 
     all = _method(np.all)
     any = _method(np.any)

@@ -260,12 +260,37 @@ def test_slices_may_be_changed_in_place() -> None:
 
 
 def test_what_is_around_the_slices_cannot_be_changed() -> None:
-    def f(x, total):
+    def f(total, x):
         total[0] += x[0]
         return total * 1.0
 
-    with pytest.raises(TracingError, match=r"vmap: f changes f64\[2\] in place, which is the same for all slices"):
-        jd.vmap(jd.compile(f), in_axes=(0, None))(A, np.zeros(2))
+    def g(A, total):
+        return jd.vmap(lambda x: f(total, x))(A)
+
+    with pytest.raises(TracingError, match=r"changes f64\[2\] in place, which is the same for all slices"):
+        jd.compile(g)(A, np.zeros(2))
+
+
+@pytest.mark.parametrize("world", [lambda f: f, jd.compile])
+def test_each_slice_has_arguments_of_its_own(world) -> None:
+    def f(x, total):
+        x *= 2.0
+        total[0] += x[0]
+        total[1:] *= total[0]
+        return total * x[1]
+
+    a, total = A.copy(), np.array([1.0, 2.0])
+    want = np.stack([f(row.copy(), total.copy()) for row in A])
+    np.testing.assert_allclose(jd.vmap(world(f), in_axes=(0, None))(a, total), want, rtol=1e-14)
+    np.testing.assert_array_equal(a, A)
+    np.testing.assert_array_equal(total, [1.0, 2.0])
+
+    def loss(total, A):
+        return np.sum(jd.vmap(f, in_axes=(0, None))(A, total) ** 2)
+
+    step = np.array([1e-6, 0.0])
+    slope = (loss(total + step, A) - loss(total - step, A)) / 2e-6
+    np.testing.assert_allclose(jd.grad(world(loss))(total, A)[0], slope, rtol=1e-7)
 
 
 def test_plain_functions_may_do_anything() -> None:

@@ -9,6 +9,22 @@ from jitdiff.frontend import flatten
 
 x = np.array([1.0, -2.0, 3.0])
 
+
+def doubled(c, k=0):
+    c[k] = c[k] * 2.0
+    return c
+
+
+def kept(function):
+    """A loop that changes its carries and rows in place, and what it began from, which stays."""
+
+    def program(a):
+        b = a * 1.0
+        return function(b), b
+
+    return program
+
+
 PROGRAMS = {
     "cond": (lambda a: jd.cond(np.sum(a) > 1.0, lambda v: v * 2, np.sin, a), (x,)),
     "cond, other branch": (lambda a: jd.cond(np.sum(a) > 9.0, lambda v: v * 2, np.sin, a), (x,)),
@@ -40,6 +56,11 @@ PROGRAMS = {
     "scan of no rows": (lambda a: jd.scan(lambda c, v: (c + v, c * v), 0.0, a), (x[:0],)),
     "scan without ys": (lambda a: jd.scan(lambda c, v: (c + v, None), 0.0, a)[0], (x,)),
     "map": (lambda a: jd.map(lambda row: np.sum(row) * a[0], np.eye(3)), (x,)),
+    "fori_loop in place": (kept(lambda a: jd.fori_loop(0, 3, lambda i, c: doubled(c, i), a)), (x,)),
+    "while_loop in place": (kept(lambda a: jd.while_loop(lambda c: c[0] < 5.0, doubled, a)), (x,)),
+    "scan in place": (kept(lambda a: jd.scan(lambda c, v: (doubled(c), c), a, a)), (x,)),
+    "map in place": (kept(lambda a: jd.map(doubled, np.outer(a, a))), (x,)),
+    "map in place of rows": (lambda a: (jd.map(doubled, a), a), (np.outer(x, x),)),
     "nested": (
         lambda a: jd.fori_loop(
             0, 2, lambda i, c: jd.cond(i > 0, lambda: jd.scan(lambda s, v: (s + v, s), c, a)[0], lambda: c), 0.0

@@ -49,7 +49,8 @@ class Truth:
 
     def check_value(self, got: Any) -> None:
         expect_close(got, self.value, self.tolerance(1e-9, 1e-4), "the value")
-        if isinstance(self.value, np.generic):
+        # Functions of math keep single precision, where Python's give a double.
+        if isinstance(self.value, np.generic) and not (self.is_single and "math." in self.program.source):
             expect_types(got, self.value, "the value")
 
     def check_gradient(self, grads: tuple[Any, ...]) -> None:

@@ -183,6 +183,13 @@ def test_attributes():
 
 
 @worlds
+def test_squares_of_bools_have_the_dtype_of_numpy(world):
+    b = np.array([True, False])
+    for f in (lambda b: b**2, lambda b: b**3, lambda b: b**2.0, lambda b: np.power(b, 2)):
+        same(world(f, b), f(b))
+
+
+@worlds
 def test_ufuncs_take_lists(world):
     same(world(lambda x: np.add(x, [1.0, 2.0, 3.0]), V), np.add(V, [1.0, 2.0, 3.0]))
     same(world(lambda x: np.hypot([[1.0], [2.0]], x), V), np.hypot([[1.0], [2.0]], V))

@@ -1,6 +1,6 @@
 """Products, contractions and factorisations."""
 
-_WELL = "({q:sq} @ {q}.T + np.eye(len({q})) * 1.5)"
+_WELL = "(({q:sq}) @ ({q}).T + np.eye(len({q})) * 1.5)"
 
 EXPRESSIONS = [
     "{a2} @ {a1}",

@@ -60,7 +60,7 @@ STATEMENTS = [
     "np.put({v:var1}, [0], {s})",
     "np.fill_diagonal({v:var2}, {s})",
     "{y:new} = np.asarray({a}, dtype=object)\n{new} = np.sum({y}) * 1.0",
-    "$p = {x}\n{new} = float(f'{$p}'.count('.')) * {s}",
+    "$p = {x}\n{new} = float(str($p).count('.')) * {s}",
     "{v:var1}.sort()",
     "try:\n    {new} = {s} / 2\nexcept ValueError:\n    {new} = {s}",
     "{y:new} = np.asarray({a})\n{y}.shape = (-1,)",
