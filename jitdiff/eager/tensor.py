@@ -345,6 +345,12 @@ def _install_operators() -> None:
     for name, op in names.items():
         for method, swapped in ((f"__{name}__", False), (f"__r{name}__", True)):
             setattr(Tensor, method, _binary(OPS[op], getattr(ArrayMethods, method), swapped))
+    quick: Any = Tensor.__pow__
+
+    def power(x: Tensor, y: Any) -> Any:
+        return ArrayMethods.__pow__(x, y) if x._value.dtype.kind == "b" else quick(x, y)
+
+    Tensor.__pow__ = power  # type: ignore[method-assign]
 
 
 _install_operators()

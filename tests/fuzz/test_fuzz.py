@@ -5,6 +5,7 @@ import pytest
 
 from tests.fuzz.campaign import judge
 from tests.fuzz.generator import generate
+from tests.fuzz.modes import MODES
 from tests.fuzz.oracle import NotSmooth, by_differences
 from tests.fuzz.outcome import Outcome
 from tests.fuzz.program import Program
@@ -52,14 +53,18 @@ def test_what_is_right_is_ok():
     assert judged("np.sum(x ** 2)")[1].kind == "ok"
 
 
-def test_an_error_that_is_not_ours_is_seen_and_shrunk():
-    program, outcome = judged("float(str(1 / len(x.tolist())))", "text_value")
-    assert outcome.kind == "refusal"
-    program, outcome = judged("np.sum(x) * (type(x) is np.ndarray or {}['x'])", "text_value")
-    assert outcome == Outcome("text_value", "foreign error", "KeyError: 'x'")
+def test_an_error_that_is_not_ours_is_seen_and_shrunk(monkeypatch):
+    def broken(program, truths):
+        if "np.sin" in program.source:
+            raise KeyError("sin")
+
+    monkeypatch.setitem(MODES, "broken", broken)
+    program, outcome = judged("np.sum(x) * np.cos(x[0])", "broken")
+    assert outcome == Outcome("broken", "foreign error", "KeyError: 'sin'")
     smaller = shrink(program, outcome).source
     assert "for" not in smaller
-    assert "{}['x']" in smaller
+    assert "cos" not in smaller
+    assert "np.sin" in smaller
 
 
 def test_a_lost_gradient_is_seen():

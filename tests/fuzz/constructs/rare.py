@@ -51,7 +51,6 @@ EXPRESSIONS = [
     "np.sinc({x})",
     "np.i0({x})",
     "complex({s}, 1.0).imag",
-    "float(str({s}))",
 ]
 STATEMENTS = [
     "$p = [{s with $v=0.4} for $v in {a1} if $v > {p}]\n{new} = sum($p)",
@@ -60,7 +59,6 @@ STATEMENTS = [
     "np.put({v:var1}, [0], {s})",
     "np.fill_diagonal({v:var2}, {s})",
     "{y:new} = np.asarray({a}, dtype=object)\n{new} = np.sum({y}) * 1.0",
-    "$p = {x}\n{new} = float(str($p).count('.')) * {s}",
     "{v:var1}.sort()",
     "try:\n    {new} = {s} / 2\nexcept ValueError:\n    {new} = {s}",
     "{y:new} = np.asarray({a})\n{y}.shape = (-1,)",
