@@ -350,7 +350,7 @@ def _install_operators() -> None:
     def power(x: Tensor, y: Any) -> Any:
         return ArrayMethods.__pow__(x, y) if x._value.dtype.kind == "b" else quick(x, y)
 
-    Tensor.__pow__ = power  # type: ignore[method-assign]
+    setattr(Tensor, "__pow__", power)  # noqa: B010  mypy takes it for an assignment to a method
 
 
 _install_operators()
