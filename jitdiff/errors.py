@@ -121,6 +121,13 @@ class JitdiffWarning(UserWarning):
     """Base of all warnings given by jitdiff."""
 
 
+class CacheWarning(JitdiffWarning):
+    """The cache folder is not used as it should be: the disk is full, or the folder cannot be written to or locked.
+
+    What is there is loaded, and what is compiled works, in this process alone.
+    """
+
+
 class TraceWarning(JitdiffWarning):
     """Something in a compiled function means less than in Python: a print or an assertion runs while tracing only, a
     loop is unrolled into very many operations.

@@ -9,7 +9,7 @@ import re
 import secrets
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -29,12 +29,12 @@ from jitdiff.ir import ArrayType, Emitted
 from jitdiff.native import vecmath
 from jitdiff.native.fortran import LARGE_INTEGERS
 from jitdiff.native.libraries import linked_only
+from jitdiff.native.locator import numba_files
 from jitdiff.native.tree import NAMES, tree_of
 
 # Never nnan or ninf: NaN and inf behave as in NumPy.
 FASTMATH = frozenset({"reassoc", "contract", "arcp", "nsz"})
 _USER_LINE = re.compile(r" +# \S+:\d+$", re.MULTILINE)
-_LOCATIONS = ("CACHE_DIR", "CACHE_LOCATOR_CLASSES")
 _NUMBA_SETTINGS = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DEBUGINFO_DEFAULT")
 
 
@@ -92,8 +92,8 @@ def _numba_type(param: ArrayType) -> Any:
     return types.Array(element, param.ndim, "C", readonly=True) if param.ndim else element
 
 
-def compile_text(emitted: Emitted, name: str, path: str, *, on_disk: bool, parallel: bool) -> Any:
-    """Compile the text of a module, or load what Numba kept of it beside `path`; return the entry's dispatcher.
+def compile_text(emitted: Emitted, name: str, path: str, *, folder: Path | None, parallel: bool) -> Any:
+    """Compile the text of a module, or load what Numba kept of it in `folder`; return the entry's dispatcher.
 
     The module's name is unique, and Numba puts it before the names of the functions, so that their symbols are unique.
     """
@@ -108,14 +108,14 @@ def compile_text(emitted: Emitted, name: str, path: str, *, on_disk: bool, paral
         module.__dict__.update(NAMES)
         tree = tree_of(emitted, stored(emitted.source), path)
         exec(compile(tree, path, "exec"), module.__dict__)  # noqa: S102  the text that codegen wrote
-        dispatcher = _compile_module(module, emitted, on_disk=on_disk, parallel=parallel)
+        dispatcher = _compile_module(module, emitted, path, folder=folder, parallel=parallel)
     finally:
         del sys.modules[name]
     finalize(dispatcher, linecache.cache.pop, path, None)
     return dispatcher
 
 
-def _compile_module(module: ModuleType, emitted: Emitted, *, on_disk: bool, parallel: bool) -> Any:
+def _compile_module(module: ModuleType, emitted: Emitted, path: str, *, folder: Path | None, parallel: bool) -> Any:
     """Compile the functions for the types of the entry's parameters, and for no others later."""
     options: dict[str, Any] = {
         "nopython": True,
@@ -131,8 +131,16 @@ def _compile_module(module: ModuleType, emitted: Emitted, *, on_disk: bool, para
     for helper in helpers:
         setattr(module, helper.__name__, numba.jit(**options | {"no_cpython_wrapper": True})(helper))
     try:
-        with _unique_symbols(), _cache_beside_source(), linked_only():
-            return numba.jit(signature(emitted), cache=on_disk, **options)(entry)
+        with _unique_symbols(), numba_files(folder, path) if folder else nullcontext(), linked_only():
+            dispatcher = numba.jit(cache=folder is not None, **options)(entry)
+            try:
+                dispatcher.compile(signature(emitted))
+            except OSError:
+                # It may be compiled, and not written.
+                if not dispatcher.signatures:
+                    raise
+            dispatcher.disable_compile()
+            return dispatcher
     finally:
         # Numba keeps the module as long as the dispatcher lives, so it must not hold a dispatcher in turn.
         for helper in helpers:
@@ -152,16 +160,3 @@ def _unique_symbols() -> Iterator[None]:
         yield
     finally:
         FunctionIdentity._unique_ids = before
-
-
-@contextmanager
-def _cache_beside_source() -> Iterator[None]:
-    """Have Numba keep its files beside the module, whatever NUMBA_CACHE_DIR says."""
-    before = {name: getattr(numba.config, name) for name in _LOCATIONS if hasattr(numba.config, name)}
-    for name in before:
-        setattr(numba.config, name, "")
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            setattr(numba.config, name, value)

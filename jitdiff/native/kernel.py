@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -20,6 +21,7 @@ import numpy.typing as npt
 from jitdiff.config import settings
 from jitdiff.ir import Dim, Emitted
 from jitdiff.native import cache as disk
+from jitdiff.native.entry import Entry
 from jitdiff.native.signals import WorkspaceTooSmall
 from jitdiff.threads import Lock
 
@@ -163,19 +165,14 @@ def _built(emitted: Emitted, name: str, *, cache: bool, parallel: bool) -> _Mach
     from jitdiff.native import compiler
 
     start = time.perf_counter()
-    if cache:
-        entry = disk.Entry(settings().cache_dir, name)
-        path, hit = str(entry.module), False
-        with entry.locked():
-            entry.prepare(compiler.stored(emitted.source))
-            dispatcher = compiler.compile_text(emitted, name, path, on_disk=True, parallel=parallel)
-            hit = bool(sum(dispatcher.stats.cache_hits.values()))
-            if not hit:
-                entry.seal()
-        disk.count(hit)
-    else:
-        path, hit = f"<jitdiff {name}>", False
-        dispatcher = compiler.compile_text(emitted, name, path, on_disk=False, parallel=parallel)
+    entry = Entry(settings().cache_dir, name)
+    path = str(entry.module) if cache else f"<jitdiff {name}>"
+
+    def make(folder: Path | None) -> tuple[Any, bool]:
+        made = compiler.compile_text(emitted, name, path, folder=folder, parallel=parallel)
+        return made, bool(sum(made.stats.cache_hits.values()))
+
+    dispatcher, hit = disk.through(entry, compiler.stored(emitted.source), make) if cache else make(None)
     return _MachineCode(dispatcher, path, hit, time.perf_counter() - start)
 
 

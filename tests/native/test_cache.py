@@ -237,18 +237,3 @@ def test_the_longest_unused_entries_go_first(folder):
     with config(cache_bytes=0):
         newest = made(4.5)
     assert [path.name for path in folder.iterdir()] == [Path(newest.path).parent.name]
-
-
-def test_an_entry_in_use_is_not_removed(folder):
-    entry = cache.Entry(folder, Path(made().path).parent.name)
-    code = f"""
-    import sys
-    from pathlib import Path
-    from jitdiff.native.cache import Entry
-    Entry(Path({str(folder)!r}), {entry.folder.name!r}).remove(wait=False)
-    """
-    with entry.locked():
-        subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=60)
-        assert entry.folder.exists()
-    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=60)
-    assert not entry.folder.exists()
