@@ -9,7 +9,7 @@ import numpy as np
 
 from jitdiff.errors import ArgumentError
 from jitdiff.ir import ArrayType, type_of
-from jitdiff.ops.axes import normalized_axis, shape_of
+from jitdiff.ops.axes import along, normalized_axis, shape_of
 from jitdiff.ops.batching import over_axes
 from jitdiff.ops.emission import Call, Site
 from jitdiff.ops.families import general
@@ -47,6 +47,7 @@ _argmin = _position("argmin", np.argmin)
 
 def _found(op: Op, a: Any, axis: int | None, keepdims: Any) -> Any:
     shape = shape_of(a)
+    axis = along(axis, len(shape))
     if axis is None:
         index = op(reshaped(a, (type_of(a).size,)), axis=0)
         return reshaped(index, (1,) * len(shape)) if keepdims is True else index

@@ -60,6 +60,17 @@ def normalized_axes(axis: Axes, ndim: int) -> tuple[int, ...]:
     return axes
 
 
+def along(axis: Any, ndim: int) -> Any:
+    """Return `axis`, or None for that of a value without axes: NumPy takes it for one of one element.
+
+    Examples
+    --------
+    >>> along(-1, 2), along(-1, 0)
+    (-1, None)
+    """
+    return None if ndim == 0 and not isinstance(axis, Iterable) and axis in (0, -1) else axis
+
+
 def as_size(size: Any) -> int | Dim:
     """Return one size as an int, or as the `Dim` it is."""
     return size if isinstance(size, Dim) else operator.index(size)

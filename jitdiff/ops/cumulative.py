@@ -9,7 +9,7 @@ import numpy as np
 from jitdiff.errors import ArgumentError
 from jitdiff.ir import ArrayType, product, type_of
 from jitdiff.ir.location import caller, describe
-from jitdiff.ops.axes import normalized_axis, shape_of
+from jitdiff.ops.axes import along, normalized_axis, shape_of
 from jitdiff.ops.batching import over_axes
 from jitdiff.ops.elementwise import multiply, subtract
 from jitdiff.ops.emission import Call
@@ -106,6 +106,7 @@ def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) 
     """Return the running sum along an axis, or of the elements in one row."""
     refuse("cumsum", out=out)
     a = converted(a, dtype)
+    axis = along(axis, len(shape_of(a)))
     if axis is None:
         return cumsum_(reshaped(a, (type_of(a).size,)), axis=0)
     return cumsum_(a, axis=normalized_axis(axis, len(shape_of(a))))
@@ -116,6 +117,7 @@ def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None)
     """Return the running product along an axis, or of the elements in one row."""
     refuse("cumprod", out=out)
     a = converted(a, dtype)
+    axis = along(axis, len(shape_of(a)))
     if axis is None:
         return cumprod_(reshaped(a, (type_of(a).size,)), axis=0)
     return cumprod_(a, axis=normalized_axis(axis, len(shape_of(a))))

@@ -9,7 +9,7 @@ import numpy as np
 from jitdiff.errors import ArgumentError, JitdiffError, ShapeError
 from jitdiff.ir import NeedsConcreteSize, broadcast_shapes, type_of
 from jitdiff.ir.location import caller, describe
-from jitdiff.ops.axes import normalized_axis, operand, shape_of
+from jitdiff.ops.axes import along, normalized_axis, operand, shape_of
 from jitdiff.ops.elementwise import add, astype, where
 from jitdiff.ops.extrema import maximum, minimum
 from jitdiff.ops.gather import gather, index_add_, index_set_, selected_shape
@@ -30,7 +30,8 @@ def getitem(x: Any, key: Any) -> Any:
         An array or a handle.
     key : index
         Integers, slices, ``...``, ``None``, integer arrays and masks, as NumPy takes them. Integers and integer arrays
-        may be traced; masks may not, since the result would have a size known only at run time.
+        may be traced, and a mask without axes; masks with axes may not, since the result would have a size known only
+        at run time.
 
     Returns
     -------
@@ -42,7 +43,7 @@ def getitem(x: Any, key: Any) -> Any:
     BoundsError
         If a position lies outside its axis.
     TracingError
-        If a mask is traced.
+        If a mask with axes is traced.
 
     Examples
     --------
@@ -50,12 +51,33 @@ def getitem(x: Any, key: Any) -> Any:
     array([[ 4.,  7.],
            [ 8., 11.]])
     """
+    if (flag := _truth_value(key)) is not None:
+        return _kept(x, flag)
     k = _understood(x, key)
     if not k.indices:
         return reshaped(ranged(x, k.selection), k.shape)  # type: ignore[arg-type]
     y = gather(x, *k.indices, selection=k.selection)
     y = _moved(reshaped(y, k.layout(k.source)), k, k.source, k.destination)
     return reshaped(y, k.shape)
+
+
+def _truth_value(key: Any) -> Any:
+    """Return the mask without axes that a key is, None if it is something else."""
+    if isinstance(key, tuple) and len(key) == 1:
+        (key,) = key
+    key = innermost(key)
+    is_value = isinstance(key, bool | np.bool_) or (isinstance(key, np.ndarray | Handle) and shape_of(key) == ())
+    return key if is_value and type_of(key).dtype.kind == "b" else None
+
+
+def _kept(x: Any, flag: Any) -> Any:
+    """Return an array with `x` for its only row if a mask without axes says so, else of no rows."""
+    if isinstance(flag, Handle):
+        from jitdiff.ops.control import fori
+
+        return fori(astype(flag, dtype=np.dtype(np.int64)), lambda _: [x], [])[1][0]
+    rows = reshaped(x, (1, *shape_of(x)))
+    return rows if flag else ranged(rows, ((0, 1, 0), *((0, 1, n) for n in shape_of(x))))
 
 
 def index_update(x: Any, key: Any, value: Any) -> Any:
@@ -69,6 +91,8 @@ def index_update(x: Any, key: Any, value: Any) -> Any:
     value = operand(value)
     if _is_traced_mask(key, x, value):
         return where(key, astype(value, dtype=type_of(x).dtype), x)
+    if (flag := _truth_value(key)) is not None:
+        return where(flag, index_update(x, ..., value), x)
     k = _understood(x, key)
     distinct = k.distinct or any(is_range(i) and shape_of(i) == k.index_shape for i in k.indices)
     return index_set_(x, _laid_out(value, k), *k.indices, selection=k.selection, distinct=distinct)
@@ -85,6 +109,8 @@ def index_add(x: Any, key: Any, value: Any) -> Any:
     value = operand(value)
     if _is_traced_mask(key, x, value):
         return where(key, add(x, astype(value, dtype=type_of(x).dtype)), x)
+    if (flag := _truth_value(key)) is not None:
+        return where(flag, index_add(x, ..., value), x)
     k = _understood(x, key)
     return index_add_(x, _laid_out(value, k), *k.indices, selection=k.selection)
 
@@ -146,6 +172,7 @@ def take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode: 
     """Return the elements of `a` at positions along an axis, or in its flat order."""
     if out is not None:
         raise unsupported("take", "the argument out= has no rule")
+    axis = along(axis, len(shape_of(a)))
     if axis is None:
         a, axis = ravel(a), 0
     k = normalized_axis(axis, len(shape_of(a)))

@@ -9,7 +9,7 @@ import numpy as np
 
 from jitdiff.errors import ArgumentError
 from jitdiff.ir import ArrayType, Dim, Shape, product, type_of
-from jitdiff.ops.axes import Axes, normalized_axes, shape_of
+from jitdiff.ops.axes import Axes, along, normalized_axes, shape_of
 from jitdiff.ops.batching import over_axes
 from jitdiff.ops.elementwise import astype, divide, multiply, where
 from jitdiff.ops.emission import Index, Read, Site, Write, Writes
@@ -138,7 +138,7 @@ every = _truth("all", np.all, "True", "{0} and {1}")
 def reduced(op: Op, a: Any, axis: Axes, keepdims: Any = False) -> Any:
     """Return the reduction `op` of `a` over axes given as NumPy takes them."""
     shape = shape_of(a)
-    axes = tuple(sorted(normalized_axes(axis, len(shape))))
+    axes = tuple(sorted(normalized_axes(along(axis, len(shape)), len(shape))))
     y = op(a, axes=axes)
     return reshaped(y, with_ones(shape, axes)) if keepdims is True else y
 

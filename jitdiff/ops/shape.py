@@ -10,7 +10,7 @@ import numpy as np
 from jitdiff.errors import ArgumentError, ShapeError
 from jitdiff.ir import ArrayType, Dim, Shape, broadcast_shapes, product, type_of
 from jitdiff.ops.alias import read_only
-from jitdiff.ops.axes import Axes, as_shape, completed_shape, normalized_axes, normalized_axis, operand, shape_of
+from jitdiff.ops.axes import Axes, along, as_shape, completed_shape, normalized_axes, normalized_axis, operand, shape_of
 from jitdiff.ops.batching import Flags, on_last_axes, size_of_batch, spread
 from jitdiff.ops.emission import Element, Index, Read, Site, Term, broadcast_index, group, plus, scale
 from jitdiff.ops.families import linear
@@ -234,6 +234,7 @@ def expand_dims(a: Any, axis: Axes) -> Any:
 def squeeze(a: Any, axis: Axes = None) -> Any:
     """Return `a` without its axes of size 1, or without those in `axis`."""
     sizes = shape_of(a)
+    axis = along(axis, len(sizes))
     gone = tuple(k for k, n in enumerate(sizes) if _is_one(n)) if axis is None else normalized_axes(axis, len(sizes))
     for k in gone:
         if not _is_one(sizes[k]):

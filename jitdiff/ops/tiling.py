@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jitdiff.ir import Dim
-from jitdiff.ops.axes import Axes, as_shape, as_size, normalized_axis, shape_of
+from jitdiff.ops.axes import Axes, along, as_shape, as_size, normalized_axis, shape_of
 from jitdiff.ops.index import take
 from jitdiff.ops.join import concatenate_, joined
 from jitdiff.ops.samples import array, sample
@@ -60,6 +60,7 @@ def tile(A: Any, reps: Any) -> Any:
 )
 def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     """Return an array with each element, or each slice along an axis, repeated in place."""
+    axis = along(axis, len(shape_of(a)))
     if axis is None:
         a, axis = ravel(a), 0
     sizes = shape_of(a)

@@ -38,3 +38,12 @@ def agrees(function: Callable[..., Any], x: Any, *rest: Any) -> Callable[..., An
     tangent = jd.jvp(lambda x: total(x, *rest), (x,), (direction,))[1]
     assert_allclose(tangent, np.sum(gradient * direction), rtol=1e-10, atol=1e-10)
     return compiled
+
+
+def agrees_in_every_mode(function: Callable[..., Any], x: Any, *rest: Any) -> Callable[..., Any]:
+    """Check a function as `agrees` does, and the gradient of the plain function too; return it compiled."""
+    compiled = agrees(function, x, *rest)
+    total = jd.compile(lambda x, *rest: np.sum(function(x, *rest)))
+    eager = jd.grad(lambda x, *rest: np.sum(function(x, *rest)))(x, *rest)
+    assert_allclose(eager, jd.grad(total)(x, *rest), rtol=1e-10, atol=1e-12)
+    return compiled
