@@ -95,6 +95,9 @@ def empty(shape: Any, dtype: Any = float, order: str = "C", **options: Any) -> A
     return zeros(shape, dtype)
 
 
+of_sizes(np.ndarray)(empty)
+
+
 @of_sizes(np.full)
 def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", **options: Any) -> Any:
     """Return an array of symbolic shape with `fill_value` everywhere."""

@@ -37,7 +37,7 @@ def _shares(a: np.ndarray[Any, Any], b: Any) -> bool:
 
 def made(array: Any) -> Any:
     """Return a new array as one that followed values can be put into; anything else as it is."""
-    if type(array) is not np.ndarray:
+    if type(array) is not np.ndarray or array.dtype.kind not in "biufc":
         return array
     return holding(array) if current_builder() is not None else tensor_of(array)
 
@@ -57,6 +57,14 @@ def holds_followed(x: Any) -> bool:
 def _empty(shape: Any, dtype: Any = float, order: Any = "C", **options: Any) -> Any:
     """Return an array of zeros: what memory happens to hold would be part of the program."""
     return made(np.zeros(shape, dtype, order, **options))
+
+
+def _ndarray(shape: Any, dtype: Any = float, *args: Any, **options: Any) -> Any:
+    """Return a new array as `np.empty` does, unless a buffer is given, whose elements it then has."""
+    order = options.pop("order", args[3] if len(args) > 3 else "C")
+    if args[:3] or options:
+        return np.ndarray(shape, dtype, *args, **options)
+    return _empty(shape, dtype, "C" if order is None else order)
 
 
 def _array(function: Callable[..., Any], copies: bool) -> Callable[..., Any]:
@@ -102,6 +110,7 @@ _SCALARS = [np.dtype(code).type for code in "?bhilqBHILQfd"]
 
 ARRAYS: dict[Any, Callable[..., Any]] = {
     np.empty: _empty,
+    np.ndarray: _ndarray,
     np.full: _full,
     np.fromiter: _fromiter,
     np.array: _array(np.array, copies=True),

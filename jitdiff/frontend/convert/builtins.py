@@ -96,14 +96,17 @@ def _any_all(name: str, reduction: Callable[..., Any], op: str) -> Callable[[Any
 
 def _isinstance(x: Any, kinds: Any, /) -> bool:
     if isinstance(x, ArrayMethods) and not builtins.isinstance(x, kinds):
-        return builtins.isinstance(np.empty((0,) * x.ndim, x.dtype) if x.ndim else x.dtype.type(0), kinds)
+        return builtins.isinstance(np.empty((0,) * x.ndim, x.dtype) if x.ndim else _type(x)(0), kinds)
     return builtins.isinstance(x, kinds)
 
 
 def _type(x: Any, /, *args: Any, **kwargs: Any) -> Any:
     if args or kwargs or not isinstance(x, ArrayMethods):
         return builtins.type(x, *args, **kwargs)
-    return np.ndarray if x.ndim else x.dtype.type
+    if x.ndim:
+        return np.ndarray
+    # What is computed of Python's numbers alone is one of them.
+    return type(x.dtype.type(0).item()) if x.type.weak else x.dtype.type
 
 
 def _shown(x: Any) -> Any:

@@ -60,6 +60,7 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     """Return ``function(*args, **kwargs)`` in a trace: with its control flow converted if it is the user's."""
     if current_builder() is None:
         return call_on_values(function, *args, **kwargs)
+    function, args, kwargs = _applied(function, args, kwargs)
     function = _unwrapped(unjitted(function), args)
     ours = _found(_IN_TRACES, function)
     if _is_of_sizes(function) and has_size((*args, *kwargs.values())):
@@ -87,6 +88,7 @@ def call_on_values(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         return call(function, *args, **kwargs)
     if not is_recording():
         return function(*args, **kwargs)
+    function, args, kwargs = _applied(function, args, kwargs)
     function = _unwrapped(unjitted(function), args)
     target = redirected_callable(function)
     if target is not None:
@@ -107,6 +109,13 @@ def _are_operands(args: tuple[Any, ...]) -> bool:
 support.call, support.call_on_values = call, call_on_values
 calls_for_users(call.__code__)
 calls_for_users(call_on_values.__code__)
+
+
+def _applied(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, tuple[Any, ...], Any]:
+    """Return the function behind a `functools.partial`, and all of its arguments."""
+    while type(function) is functools.partial:
+        function, args, kwargs = function.func, (*function.args, *args), {**function.keywords, **kwargs}
+    return function, args, kwargs
 
 
 def _found(table: dict[Any, V], function: Any) -> V | None:
@@ -133,7 +142,11 @@ def _calling(
         return args, kwargs
 
     def ours(x: Any) -> Any:
-        return (converted(x) or _found(table, x) or x) if callable(x) else x
+        if not callable(x):
+            return x
+        ours = converted(x) or _found(table, x)
+        takes_lists = module_of(x) in ("numpy", "scipy") or type(x) is functools.partial
+        return functools.partial(call, x) if ours is None and takes_lists else ours or x
 
     return tuple(map(ours, args)), {name: ours(value) for name, value in kwargs.items()}
 

@@ -13,6 +13,7 @@ from jitdiff.frontend.convert.lists import List
 from jitdiff.frontend.convert.merge import Merge, outcome
 from jitdiff.frontend.convert.rows import Rows
 from jitdiff.frontend.convert.state import Undefined, is_followed, is_number, is_traced
+from jitdiff.frontend.convert.tables import table_of
 from jitdiff.ir import Apply, Dim, location, type_of
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
@@ -130,8 +131,10 @@ def getitem(x: Any, key: Any) -> Any:
         return _concatenated(x, key if isinstance(key, tuple) else (key,))
     if isinstance(x, np.ndarray) and _has_traced(key):
         return Tracer(lift(x))[key]
-    if isinstance(x, list | tuple) and is_traced(key):
-        return (x if isinstance(x, List) else List(x)).stacked()[key]
+    if isinstance(x, list | tuple | range) and is_traced(key):
+        x = list(x) if isinstance(x, range) else x
+        table = table_of(x)
+        return (table if table is not None else (x if isinstance(x, List) else List(x)).stacked())[key]
     return x[key]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from jitdiff.errors import ArgumentError
 from jitdiff.frontend.bounds import integer
 from jitdiff.frontend.convert.state import is_traced
+from jitdiff.frontend.convert.tables import is_table, table_of
 from jitdiff.ir import Dim
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import OPS, Tracer, lift
@@ -126,8 +127,25 @@ def rows_of(iterable: Any) -> Rows | None:
                 return (traced if traced is not None else Tracer(lift(iterable)) if is_traced(i) else iterable)[i]
 
             return Rows(iterable.shape[0], item, lambda: (item(i) for i in builtins.range(len(iterable))))
+        case list() | tuple() if len(iterable) > SHORT and is_table(iterable):
+            return _of_table(iterable)
     stacked = getattr(iterable, "stacked_rows", None)
     return None if stacked is None else stacked()
+
+
+SHORT = 8
+"""Lists of so many numbers are never gone through by number."""
+
+
+def _of_table(items: Any) -> Rows:
+    def item(i: Any) -> Any:
+        if not is_traced(i):
+            return items[i]
+        table = table_of(items)
+        assert table is not None
+        return table[i]
+
+    return Rows(len(items), item, lambda: iter(items))
 
 
 def zip_(*iterables: Any, strict: bool = False) -> Any:
