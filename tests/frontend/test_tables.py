@@ -104,8 +104,8 @@ def of_an_argument(x, weights=(0.5, 1.5, 2.5) * 4):
 @pytest.mark.parametrize(
     "f",
     [
-        of_a_list, of_a_tuple, of_whole_numbers, of_mixed_numbers, of_rows, by_another_index, of_truth_values, of_a_range,
-        gone_through, of_a_recurrence, of_an_argument,
+        of_a_list, of_a_tuple, of_whole_numbers, of_mixed_numbers, of_rows, by_another_index, of_truth_values,
+        of_a_range, gone_through, of_a_recurrence, of_an_argument,
     ],
 )  # fmt: skip
 def test_programs(f):

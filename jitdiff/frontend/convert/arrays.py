@@ -62,7 +62,7 @@ def _empty(shape: Any, dtype: Any = float, order: Any = "C", **options: Any) -> 
 def _ndarray(shape: Any, dtype: Any = float, *args: Any, **options: Any) -> Any:
     """Return a new array as `np.empty` does, unless a buffer is given, whose elements it then has."""
     order = options.pop("order", args[3] if len(args) > 3 else "C")
-    if args[:3] or options:
+    if options or any(args[:3]):
         return np.ndarray(shape, dtype, *args, **options)
     return _empty(shape, dtype, "C" if order is None else order)
 

@@ -180,6 +180,12 @@ def setitem(x: Any, key: Any, value: Any) -> None:
     """Run ``x[key] = value``."""
     key = _index(key)
     if isinstance(x, np.ndarray) and current_builder() is not None:
+        if x.dtype.kind == "O":
+            raise TracingError(
+                "an array of objects is changed in place",
+                where=describe(caller()),
+                hint="use a list, or an array of numbers",
+            )
         raise TracingError(
             "an array from outside of the compiled function is changed in place, which would happen only while tracing",
             where=describe(caller()),

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from jitdiff.frontend.convert import support
+from jitdiff.frontend.convert.arrays import holds_followed
 from jitdiff.frontend.convert.functions import is_users_class
 from jitdiff.frontend.convert.state import is_followed
 from jitdiff.ir.builder import current_builder
 from jitdiff.ops import Handle
+from jitdiff.ops.methods import as_operand
 
 _PLAIN = frozenset(
     {bool, int, float, complex, str, list, tuple, dict, set, type(None), np.ndarray, np.float64, ModuleType}
@@ -58,6 +60,10 @@ _UNARY: dict[str, Callable[[Any], Any]] = {"neg": operator.neg, "pos": operator.
 def binary(op: str, x: Any, y: Any) -> Any:
     """Return ``x op y``."""
     if not (_is_users(x) or _is_users(y)):
+        if isinstance(y, np.ndarray | np.generic) and isinstance(x, list | tuple) and holds_followed(x):
+            x = as_operand(x)
+        elif isinstance(x, np.ndarray | np.generic) and isinstance(y, list | tuple) and holds_followed(y):
+            y = as_operand(y)
         return _BINARY[op](x, y)
     straight, reflected = (x, f"__{op}__", y), (y, f"__{_REFLECTED.get(op, 'r' + op)}__", x)
     tries = [straight, reflected]
