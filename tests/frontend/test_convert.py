@@ -787,10 +787,10 @@ def test_a_loop_that_cannot_roll_is_unrolled_and_told_of(monkeypatch):
 
     @jd.compile
     def f(x):
-        weights = (1.0,) * 40
+        weights = ({"w": 1.0},) * 40
         s = 0.0
         for i in range(40):
-            s = s * weights[i] + np.sin(s) * x
+            s = s * weights[i]["w"] + np.sin(s) * x
         return s
 
     with pytest.warns(TraceWarning, match="a loop of 40 iterations is unrolled into"):
