@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import jitdiff as jd
-from jitdiff.errors import DtypeError, ShapeError, TracingError
+from jitdiff.errors import DtypeError, ShapeError, TracingError, UnsupportedError
 from tests.codegen.programs import run
 
 X = np.array([0.7, -1.2, 2.5, 0.3, 1.9, -0.4])
@@ -258,6 +258,21 @@ def test_mistakes(function, error, message):
 
     with pytest.raises(error, match=message):
         jd.compile(f)(X)
+
+
+@pytest.mark.parametrize("name", ["shape", "dtype"])
+@pytest.mark.parametrize("world", [jd.compile, jd.grad])
+def test_shape_and_dtype_cannot_be_set(world, name):
+    def f(x):
+        y = x * 1.0
+        if name == "shape":
+            y.shape = (1, -1)
+        else:
+            y.dtype = np.int64
+        return np.sum(y)
+
+    with pytest.raises(UnsupportedError, match=f"the {name} of an array is set in place"):
+        world(f)(np.ones(2))
 
 
 def test_a_stale_reshape_of_unknown_layout_is_refused():

@@ -38,10 +38,10 @@ def draw(rng: random.Random) -> list[Argument]:
         kind = rng.random()
         texts = [_floats(random.Random(rng.random()), shape, s, low, dtype, kind) for s in sizes]
         if rng.random() < 0.06:
-            other = f"{rng.uniform(-1, 1):.2f}"
+            other = _floats(rng, (), {}, -1.0, dtype, 0.0)
             texts = [f'{{"w": {text}, "b": {other}}}' for text in texts]
         elif rng.random() < 0.04:
-            texts = [f"[{text}, {rng.uniform(-1, 1):.2f}]" for text in texts]
+            texts = [f"[{text}, {_floats(rng, (), {}, -1.0, dtype, 0.0)}]" for text in texts]
         found.append(Argument(name, (texts[0], texts[1])))
     if rng.random() < 0.4:
         found.append(_other(rng, sizes))

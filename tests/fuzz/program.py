@@ -66,8 +66,10 @@ class Point:
         return copied(self.args)
 
     def contiguous(self) -> tuple[Any, ...]:
-        """Return copies in C order, which is what arguments mean: whether ``ravel`` gives a view depends on it."""
-        return optree.tree_map(lambda x: x.copy(order="C") if isinstance(x, np.ndarray) else x, self.args)
+        """Return copies as arguments are meant: in C order, on which it depends whether ``ravel`` gives a view, and
+        scalars where there are no dimensions.
+        """
+        return optree.tree_map(lambda x: x.copy(order="C")[()] if isinstance(x, np.ndarray) else x, self.args)
 
     @cached_property
     def argnums(self) -> tuple[int, ...]:

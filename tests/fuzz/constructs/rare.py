@@ -61,7 +61,6 @@ STATEMENTS = [
     "{y:new} = np.asarray({a}, dtype=object)\n{new} = np.sum({y}) * 1.0",
     "{v:var1}.sort()",
     "try:\n    {new} = {s} / 2\nexcept ValueError:\n    {new} = {s}",
-    "{y:new} = np.asarray({a})\n{y}.shape = (-1,)",
     "np.random.seed(1)\n{new} = {x} * np.random.rand()",
     "{new} = {s}\nassert {new} is not None",
     "print({name}, end='', file=open('/dev/null', 'w'))\n{new} = {s}",

@@ -31,7 +31,7 @@ EXPRESSIONS = [
 ]
 STATEMENTS = [
     "{new} = {s}",
-    "{y:new} = {s}\n{y} += {s} * {c}\n{y} *= {c}",
+    "{y:new} = {s} * 1.0\n{y} += {s} * {c}\n{y} *= {c}",
     "$i = {count}\n{new} = {x} * $i",
     "$i = 3\n$i -= 1\n{new} = {s} ** $i + {s} * $i",
     "{new} = {s} if {cond} else {s}",

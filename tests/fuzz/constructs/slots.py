@@ -22,7 +22,8 @@ def is_array(v: Any) -> bool:
 
 
 def is_number(v: Any) -> bool:
-    return (isinstance(v, float | np.floating)) or (isinstance(v, np.ndarray) and v.dtype.kind == "f" and v.ndim == 0)
+    """Whether a value is a number; arrays without dimensions are not, since ``+=`` changes them in place in NumPy."""
+    return isinstance(v, float | np.floating)
 
 
 def is_any(v: Any) -> bool:
