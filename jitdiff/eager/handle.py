@@ -14,7 +14,7 @@ from jitdiff.errors import ArgumentTypeError
 from jitdiff.ir import ArrayType
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import UFUNCS
-from jitdiff.ops.methods import ArrayMethods
+from jitdiff.ops.methods import ArrayMethods, with_fixed_type
 
 Array = np.ndarray[Any, Any]
 
@@ -23,6 +23,7 @@ _CHANGING = frozenset({"byteswap", "partition", "put", "resize", "setfield", "se
 """Methods of NumPy's arrays that change them."""
 
 
+@with_fixed_type
 class EagerHandle(ArrayMethods):
     """What Tensors and Variables share: they hold numbers, and can be used wherever an array can."""
 

@@ -26,6 +26,7 @@ from jitdiff.ir.builder import building, current_builder
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Op
 from jitdiff.ops.elementwise import identity
+from jitdiff.ops.methods import with_fixed_type
 
 HELD = object()
 """Marks, in place of a view, the Tensor that a Variable holds."""
@@ -132,6 +133,7 @@ class ViewCell(Cell):
         return found
 
 
+@with_fixed_type
 class Changed(Tensor):
     """A Tensor that was changed in place, or is a view of one: it reads what it has become."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 import optree
@@ -16,6 +16,7 @@ from jitdiff.errors import (
     MissingAttributeError,
     ShapeError,
     TracingError,
+    UnsupportedError,
 )
 from jitdiff.ir import ArrayType, Dim, Shape, broadcast_shapes, type_of
 from jitdiff.ir.location import caller, describe
@@ -104,6 +105,28 @@ def _method(function: Callable[..., Any]) -> Method:
     return method
 
 
+C = TypeVar("C", bound=type)
+
+
+def with_fixed_type(cls: C) -> C:
+    """Have a class refuse that ``x.shape`` and ``x.dtype`` are set, which NumPy's arrays allow."""
+    for name, method in (("shape", "reshape"), ("dtype", "astype")):
+        setattr(cls, name, property(cls.__dict__[name].fget, _refuse_to_set(name, method)))
+    return cls
+
+
+def _refuse_to_set(name: str, method: str) -> Method:
+    def refuse(self: Any, value: Any) -> None:
+        raise UnsupportedError(
+            f"the {name} of an array is set in place",
+            where=describe(caller()),
+            hint=f"make another: y = y.{method}(...)",
+        )
+
+    return refuse
+
+
+@with_fixed_type
 class ArrayMethods(Handle):
     """Operators and methods of arrays, for every kind of handle."""
 

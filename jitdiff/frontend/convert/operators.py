@@ -198,12 +198,6 @@ def setitem(x: Any, key: Any, value: Any) -> None:
 
 def setattr_(owner: Any, name: str, value: Any) -> None:
     """Run ``owner.name = value``."""
-    if isinstance(owner, Handle) and name in ("shape", "dtype", "strides"):
-        raise UnsupportedError(
-            f"the {name} of an array is set in place",
-            where=describe(caller()),
-            hint="make another: y = y.reshape(...)" if name == "shape" else "make another: y = y.astype(...)",
-        )
     check_own(owner)
     setattr(owner, name, value)
 
