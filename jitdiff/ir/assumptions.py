@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import CodeType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -74,7 +75,17 @@ def assuming(sizes: Mapping[str, int]) -> Iterator[Assumptions]:
         _active.assumptions = previous
 
 
+_for_program: set[CodeType] = set()
+"""Code of jitdiff's own that performs what the traced program says, such as its operators."""
+
+
+def acts_for_program(*codes: CodeType) -> None:
+    """Declare code of jitdiff's that compares values because the traced program does."""
+    _for_program.update(codes)
+
+
 def asked_by_program(depth: int) -> bool:
-    """Say whether the frame `depth` levels up belongs to the traced program, not to what traces it."""
-    name = sys._getframe(depth + 1).f_globals.get("__name__") or ""
-    return bool(name.partition(".")[0] != _OWN)
+    """Say whether the frame `depth` levels up acts for the traced program, not for what traces it."""
+    frame = sys._getframe(depth + 1)
+    name = frame.f_globals.get("__name__") or ""
+    return bool(name.partition(".")[0] != _OWN) or frame.f_code in _for_program

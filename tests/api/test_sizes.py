@@ -1,5 +1,6 @@
 """Calls at many sizes: one program for all of them, right at each."""
 
+import operator
 import warnings
 
 import numpy as np
@@ -50,6 +51,18 @@ def among(x):
     return np.sum(x**2) * (3.0 if len(x) in (1, 2) else 1.0)
 
 
+def counted(x):
+    return np.sum(x**2) * (3.0 if (1, 2).count(len(x)) else 1.0)
+
+
+def by_operator(x):
+    return np.sum(x) * 5 if operator.eq(x.shape, (4,)) else np.sum(x**2)
+
+
+def differs_by_operator(x):
+    return np.sum(x) * 5 if operator.ne(len(x), 4) else np.sum(x**2)
+
+
 def shape_is(x):
     return np.sum(x) * 5 if x.shape == (4,) else np.sum(x**2)
 
@@ -83,6 +96,9 @@ def numpy_number(x):
         (is_one, 2),
         (is_not_one, 2),
         (among, 4),
+        (counted, 4),
+        (by_operator, 3),
+        (differs_by_operator, 3),
         (shape_is, 3),
         (more_than_two, 2),
         (between, 3),

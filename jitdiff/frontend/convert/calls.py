@@ -31,6 +31,7 @@ from jitdiff.frontend.convert.methods import METHODS
 from jitdiff.frontend.convert.operators import born, check_own, warn
 from jitdiff.frontend.convert.protocols import PROTOCOLS, PROTOCOLS_ON_VALUES
 from jitdiff.frontend.convert.state import is_followed
+from jitdiff.ir.assumptions import acts_for_program
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import FUNCTIONS, Tracer, lift
@@ -169,6 +170,9 @@ def _library(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
     elif any(isinstance(a, list | tuple) and holds_followed(a) for a in (*args, *kwargs.values())):
         return _on_lists(function, args, kwargs)
     return fresh(function(*args, **kwargs), (owner, *args, *kwargs.values()))
+
+
+acts_for_program(_library.__code__)
 
 
 _SEQUENCES = frozenset(

@@ -15,6 +15,7 @@ from jitdiff.frontend.convert import support
 from jitdiff.frontend.convert.arrays import holds_followed
 from jitdiff.frontend.convert.functions import is_users_class
 from jitdiff.frontend.convert.state import is_followed
+from jitdiff.ir.assumptions import acts_for_program
 from jitdiff.ir.builder import current_builder
 from jitdiff.ops import Handle
 from jitdiff.ops.methods import as_operand
@@ -219,6 +220,8 @@ PROTOCOLS_ON_VALUES: dict[Any, Callable[..., Any]] = {
     **{each: _over(each) for each in (builtins.sum, builtins.list, builtins.tuple, builtins.zip, builtins.enumerate)},
 }
 """What runs for further ones on values only."""
+
+acts_for_program(binary.__code__, contains.__code__)
 
 # Called from C, as operators are, they leave the user's frame at the instruction itself: it tells the variable that
 # their result is assigned to (`jitdiff.ir.location`).
