@@ -19,7 +19,7 @@ from jitdiff.ir import type_of
 
 Leaves = Sequence[Any]
 Path = tuple[str, ...]
-"""How a derivative is taken: modes, the first applied first."""
+"""A mixture of modes, the first applied first."""
 
 
 def check_grads(

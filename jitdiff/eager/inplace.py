@@ -33,7 +33,7 @@ HELD = object()
 
 
 class View(NamedTuple):
-    """How a Tensor reads its elements from another.
+    """The operation by which a Tensor reads its elements from another.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class View(NamedTuple):
 
 
 class Cell(History):
-    """What a Tensor holds that was changed in place.
+    """The state of a Tensor that was changed in place.
 
     Attributes
     ----------
@@ -105,7 +105,7 @@ class Cell(History):
 
 
 class ViewCell(Cell):
-    """What a view holds whose root was changed: what it last read there, at the times of the root.
+    """The state of a view whose root was changed: the elements last read there, at the times of the root.
 
     Parameters
     ----------

@@ -63,7 +63,7 @@ def is_restored() -> bool:
 
 
 class History:
-    """What something holds that changes, and what it held at the moments that live.
+    """The values of something that changes: the present one, and those at moments that live.
 
     Attributes
     ----------

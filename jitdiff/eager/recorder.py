@@ -69,7 +69,7 @@ class Known(Protocol):
         """Whether `x` is in it."""
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Return the number of values."""
 
     def add(self, x: Any, /) -> None:
         """Put `x` in."""

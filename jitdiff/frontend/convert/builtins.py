@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from jitdiff.eager import EagerHandle
 from jitdiff.frontend.convert.arrays import argument
 from jitdiff.frontend.convert.lists import List
-from jitdiff.frontend.convert.operators import born, truth, warn
+from jitdiff.frontend.convert.operators import born, shown, truth, warn
 from jitdiff.frontend.convert.protocols import iterated
 from jitdiff.frontend.convert.rows import Rows, enumerate_, reversed_, rows_of, zip_
 from jitdiff.frontend.convert.rows import range as rolled_range
@@ -109,11 +108,6 @@ def _type(x: Any, /, *args: Any, **kwargs: Any) -> Any:
     return type(x.dtype.type(0).item()) if x.type.weak else x.dtype.type
 
 
-def _shown(x: Any) -> Any:
-    """Return a value as Python would print it."""
-    return x if not isinstance(x, EagerHandle) else OPS["stop_gradient"](x).numpy()
-
-
 def _print(*args: Any, **kwargs: Any) -> None:
     builtins.print(*args, **kwargs)  # noqa: T201
     if any(is_traced(a) for a in args):
@@ -127,7 +121,7 @@ def _list(items: Any = (), /) -> List:
 
 
 def _print_values(*args: Any, **kwargs: Any) -> None:
-    builtins.print(*map(_shown, args), **kwargs)  # noqa: T201
+    builtins.print(*map(shown, args), **kwargs)  # noqa: T201
 
 
 BUILTINS: dict[Any, Callable[..., Any]] = {

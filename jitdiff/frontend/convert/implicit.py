@@ -6,6 +6,7 @@ The support calls Python's own operator on everything else.
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from typing import Any
 
 from jitdiff.frontend.convert.tree import RUN, at, call
@@ -32,6 +33,14 @@ class Implicit(ast.NodeTransformer):
     def __init__(self, modules: frozenset[str] = frozenset()) -> None:
         self.modules = modules
 
+    def block(self, stmts: Iterable[ast.stmt]) -> list[ast.stmt]:
+        """Return statements rewritten, each as one or more."""
+        done: list[ast.stmt] = []
+        for stmt in stmts:
+            found = self.visit(stmt)
+            done += found if isinstance(found, list) else [found]
+        return done
+
     def visit_BinOp(self, node: ast.BinOp) -> Any:
         """Rewrite an operator of two operands."""
         self.generic_visit(node)
@@ -47,12 +56,8 @@ class Implicit(ast.NodeTransformer):
         return at(call("unary", ast.Constant(OPERATORS[type(node.op)]), node.operand), node)
 
     def visit_Compare(self, node: ast.Compare) -> Any:
-        """Rewrite a comparison of two operands."""
+        """Rewrite a comparison of two operands; a longer one stays."""
         self.generic_visit(node)
-        return self.compared(node)
-
-    def compared(self, node: ast.Compare) -> Any:
-        """Return a comparison of two visited operands; a longer one stays."""
         if len(node.ops) > 1:
             return node
         (op,), (right,) = node.ops, node.comparators

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from jitdiff.eager import EagerHandle
 from jitdiff.errors import TraceWarning, TracingError, UnsupportedError
+from jitdiff.frontend.convert.arrays import holds_followed
 from jitdiff.frontend.convert.lists import List
 from jitdiff.frontend.convert.merge import Merge, outcome
 from jitdiff.frontend.convert.rows import Rows
@@ -127,7 +129,7 @@ def getitem(x: Any, key: Any) -> Any:
     key = _index(key)
     if (x is np.mgrid or x is np.ogrid) and has_size((key,)):
         return grid(key, sparse=x is np.ogrid)
-    if isinstance(x, _CONCATENATORS) and _holds_followed(key):
+    if isinstance(x, _CONCATENATORS) and holds_followed(key):
         return _concatenated(x, key if isinstance(key, tuple) else (key,))
     if isinstance(x, np.ndarray) and _has_traced(key):
         return Tracer(lift(x))[key]
@@ -153,11 +155,12 @@ def formatted(text: str, values: Any) -> str:
 
 
 def _told(x: Any) -> Any:
-    return OPS["stop_gradient"](x).numpy() if is_followed(x) and not isinstance(x, Tracer) else x
+    return shown(x) if is_followed(x) else x
 
 
-def _holds_followed(key: Any) -> bool:
-    return any(map(_holds_followed, key)) if isinstance(key, tuple | list) else is_followed(key)
+def shown(x: Any) -> Any:
+    """Return the numbers of a Tensor or Variable, which are told and go no further; anything else as it is."""
+    return OPS["stop_gradient"](x).numpy() if isinstance(x, EagerHandle) else x
 
 
 def _concatenated(x: Any, parts: tuple[Any, ...]) -> Any:

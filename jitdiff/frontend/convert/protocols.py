@@ -16,7 +16,6 @@ from jitdiff.frontend.convert.arrays import holds_followed
 from jitdiff.frontend.convert.functions import is_users_class
 from jitdiff.frontend.convert.state import is_followed
 from jitdiff.ir.assumptions import acts_for_program
-from jitdiff.ir.builder import current_builder
 from jitdiff.ops import Handle
 from jitdiff.ops.methods import as_operand
 
@@ -41,10 +40,6 @@ def _method(x: Any, name: str) -> Any:
 
 def _static(cls: type, name: str) -> Any:
     return next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), _MISSING)
-
-
-def _call(function: Any, *args: Any) -> Any:
-    return (support.call if current_builder() is not None else support.call_on_values)(function, *args)
 
 
 _BINARY: dict[str, Callable[[Any, Any], Any]] = {
@@ -73,7 +68,7 @@ def binary(op: str, x: Any, y: Any) -> Any:
     for owner, name, other in tries:
         function = _method(owner, name)
         if function is not None:
-            result = _call(function, owner, other)
+            result = support.call_on_values(function, owner, other)
         else:
             native = getattr(type(owner), name, None)
             result = NotImplemented if native is None else native(owner, other)
@@ -85,7 +80,7 @@ def binary(op: str, x: Any, y: Any) -> Any:
 def unary(op: str, x: Any) -> Any:
     """Return ``op x``."""
     function = _method(x, f"__{op}__")
-    return _UNARY[op](x) if function is None else _call(function, x)
+    return _UNARY[op](x) if function is None else support.call_on_values(function, x)
 
 
 def contains(x: Any, container: Any) -> Any:
@@ -93,7 +88,7 @@ def contains(x: Any, container: Any) -> Any:
     function = _method(container, "__contains__")
     if function is None:
         return x in container
-    found = _call(function, container, x)
+    found = support.call_on_values(function, container, x)
     return found if is_followed(found) else bool(found)
 
 
@@ -105,19 +100,19 @@ def attribute(owner: Any, name: str) -> Any:
     found = _static(cls, name)
     own = getattr(owner, "__dict__", {})
     if isinstance(found, property) and found.fget is not None:
-        return _call(found.fget, owner)
+        return support.call_on_values(found.fget, owner)
     if isinstance(found, functools.cached_property):
         if name not in own:
-            own[name] = _call(found.func, owner)
+            own[name] = support.call_on_values(found.func, owner)
         return own[name]
     if found is _MISSING:
         ask = _static(cls, "__getattr__")
         if name not in own and isinstance(ask, FunctionType):
-            return _call(ask, owner, name)
+            return support.call_on_values(ask, owner, name)
         return getattr(owner, name)
     get = _method(found, "__get__")
     if get is not None and (name not in own or hasattr(type(found), "__set__")):
-        return _call(get, found, owner, cls)
+        return support.call_on_values(get, found, owner, cls)
     return getattr(owner, name)
 
 
@@ -126,7 +121,7 @@ def set_attribute(owner: Any, name: str, value: Any) -> None:
     if _is_users(owner):
         found = _static(type(owner), name)
         if isinstance(found, property) and found.fset is not None:
-            _call(found.fset, owner, value)
+            support.call_on_values(found.fset, owner, value)
             return
     setattr(owner, name, value)
 
@@ -134,7 +129,7 @@ def set_attribute(owner: Any, name: str, value: Any) -> None:
 def item(x: Any, key: Any) -> Any:
     """Return ``x[key]``."""
     function = _method(x, "__getitem__")
-    return support.getitem(x, key) if function is None else _call(function, x, key)
+    return support.getitem(x, key) if function is None else support.call_on_values(function, x, key)
 
 
 def set_item(x: Any, key: Any, value: Any) -> None:
@@ -143,7 +138,7 @@ def set_item(x: Any, key: Any, value: Any) -> None:
     if function is None:
         support.setitem(x, key, value)
     else:
-        _call(function, x, key, value)
+        support.call_on_values(function, x, key, value)
 
 
 def augmented(x: Any, op: str, value: Any) -> Any:
@@ -151,14 +146,14 @@ def augmented(x: Any, op: str, value: Any) -> Any:
     if not (_is_users(x) or _is_users(value)):
         return support.augment(x, op, value)
     function = _method(x, f"__i{op}__")
-    found = NotImplemented if function is None else _call(function, x, value)
+    found = NotImplemented if function is None else support.call_on_values(function, x, value)
     return binary(op, x, value) if found is NotImplemented else found
 
 
 def iterated(x: Any) -> Any:
     """Return what a loop goes through: of an object of the user's, what its `__iter__` gives."""
     function = _method(x, "__iter__")
-    return x if function is None else _Iteration(_call(function, x))
+    return x if function is None else _Iteration(support.call_on_values(function, x))
 
 
 class _Iteration:
@@ -174,7 +169,7 @@ class _Iteration:
             return
         while True:
             try:
-                found = _call(function, self.iterator)
+                found = support.call_on_values(function, self.iterator)
             except StopIteration:
                 return
             yield found
@@ -187,10 +182,10 @@ class _Managed:
         self.manager = manager
 
     def __enter__(self) -> Any:
-        return _call(_static(type(self.manager), "__enter__"), self.manager)
+        return support.call_on_values(_static(type(self.manager), "__enter__"), self.manager)
 
     def __exit__(self, *error: Any) -> Any:
-        return _call(_static(type(self.manager), "__exit__"), self.manager, *error)
+        return support.call_on_values(_static(type(self.manager), "__exit__"), self.manager, *error)
 
 
 def managed(manager: Any) -> Any:
@@ -202,7 +197,7 @@ def managed(manager: Any) -> Any:
 def _dunder(builtin: Callable[..., Any], name: str) -> Callable[..., Any]:
     def run(x: Any, *args: Any) -> Any:
         function = _method(x, name)
-        return builtin(x, *args) if function is None else _call(function, x, *args)
+        return builtin(x, *args) if function is None else support.call_on_values(function, x, *args)
 
     return run
 

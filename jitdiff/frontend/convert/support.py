@@ -6,6 +6,7 @@ import builtins
 from collections.abc import Callable
 from typing import Any
 
+from jitdiff.frontend.convert.arrays import made_here as made
 from jitdiff.frontend.convert.blocks import comprehension, for_, if_, while_
 from jitdiff.frontend.convert.operators import (
     and_,
@@ -51,13 +52,6 @@ call: Callable[..., Any]
 
 call_on_values: Callable[..., Any]
 """The same where tapes follow values."""
-
-
-def made(array: Any) -> Any:
-    """Return a new array as one that followed values can be put into."""
-    from jitdiff.frontend.convert import arrays
-
-    return arrays.made_here(array)
 
 
 __all__ = [

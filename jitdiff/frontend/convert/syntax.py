@@ -7,7 +7,7 @@ variables assigned in it, so that a branch or a loop can be run on other values.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from jitdiff.frontend.convert.implicit import OPERATORS, Implicit
@@ -99,13 +99,6 @@ class _Transformer(Implicit):
         if node.value is not None:
             node.value = at(call("checked", self.visit(node.value)), node.value)
         return node
-
-    def block(self, stmts: Iterable[ast.stmt]) -> list[ast.stmt]:
-        done: list[ast.stmt] = []
-        for stmt in stmts:
-            found = self.visit(stmt)
-            done += found if isinstance(found, list) else [found]
-        return done
 
     def visit_If(self, node: ast.If) -> list[ast.stmt]:
         names = self.assigned([node])

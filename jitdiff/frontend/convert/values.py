@@ -38,14 +38,6 @@ class _Redirect(Implicit):
         node.body = self.block(node.body)
         self.written = around
 
-    def block(self, stmts: list[ast.stmt]) -> list[ast.stmt]:
-        """Return statements with their calls redirected."""
-        done: list[ast.stmt] = []
-        for stmt in stmts:
-            found = self.visit(stmt)
-            done += found if isinstance(found, list) else [found]
-        return done
-
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         node.args = self.visit(node.args)
         node.decorator_list = [self.visit(d) for d in node.decorator_list]
