@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from jitdiff.errors import ArgumentError, JitdiffError
-from jitdiff.frontend.convert.carry import Carried, Demote
+from jitdiff.frontend.convert.carry import Carried, Demote, Start
+from jitdiff.frontend.convert.guarantees import settled
 from jitdiff.frontend.convert.lists import List, extend_stacked, grown, stacking
 from jitdiff.frontend.convert.merge import Merge, outcome
 from jitdiff.frontend.convert.operators import truth, warn
 from jitdiff.frontend.convert.rows import Rows, rows_of
-from jitdiff.frontend.convert.state import Get, Names, Put, is_traced
+from jitdiff.frontend.convert.state import Get, Names, Put, conditional, is_traced
 from jitdiff.ir import Builder, NeedsConcreteSize, blocks_of
 from jitdiff.ir.builder import building, current_builder
 from jitdiff.ir.location import caller, describe
@@ -38,17 +39,20 @@ LONG_NODES = 2_000
 """An unrolled loop of more operations than this is told of."""
 
 
-def if_(test: Any, body: Run, orelse: Run, get: Get, put: Put, names: Names) -> None:
-    """Run an ``if`` statement."""
+def if_(test: Any, body: Run, orelse: Run, get: Get, put: Put, names: Names, flags: Names = ()) -> None:
+    """Run an ``if`` statement; that of code after jumps tests that none of their `flags` is set."""
+    before = get()
     if not is_traced(test):
+        if flags:
+            put(settled(names, before, flags, are_set=not test))
         (body if test else orelse)()
         return
-    before = get()
     merge = Merge(names)
 
     def arm(run: Run) -> Run:
         def traced() -> Any:
-            put(before)
+            conditional()
+            put(settled(names, before, flags, are_set=run is orelse))
             run()
             return outcome(get())
 
@@ -61,18 +65,24 @@ def if_(test: Any, body: Run, orelse: Run, get: Get, put: Put, names: Names) -> 
     put(merge.finish(outs))
 
 
-def while_(test: Run, body: Run, get: Get, put: Put, names: Names) -> None:
-    """Run a ``while`` statement."""
+def while_(test: Run, body: Run, get: Get, put: Put, names: Names, flags: Names = (), endless: bool = False) -> None:
+    """Run a ``while`` statement, which goes on while none of its `flags` is set: `endless` until one is."""
+    _while(test, body, get, put, names, flags)
+    if endless:
+        put(settled(names, get(), flags, are_set=True))
+
+
+def _while(test: Run, body: Run, get: Get, put: Put, names: Names, flags: Names) -> None:
     verdict = test()
     if not is_traced(verdict) and verdict and current_builder() is not None and _becomes_traced(test, body, get, put):
-        _roll_while(test, lambda _: body(), None, get, put, names)
+        _roll_while(test, lambda _: body(), None, get, put, names, flags, surely=True)
         return
     while not is_traced(verdict):
         if not verdict:
             return
         body()
         verdict = test()
-    _roll_while(test, lambda _: body(), None, get, put, names)
+    _roll_while(test, lambda _: body(), None, get, put, names, flags)
 
 
 def _becomes_traced(test: Run, body: Run, get: Get, put: Put) -> bool:
@@ -109,38 +119,38 @@ def _tried(get: Get, put: Put) -> Iterator[Builder]:
         put(before)
 
 
-def for_(iterable: Any, body: Body, test: Run | None, get: Get, put: Put, names: Names) -> None:
-    """Run a ``for`` statement; `test`, of a loop with jumps, says whether it goes on."""
+def for_(iterable: Any, body: Body, test: Run | None, get: Get, put: Put, names: Names, flags: Names = ()) -> None:
+    """Run a ``for`` statement; `test`, of a loop with jumps, says that none of its `flags` is set."""
     rows = rows_of(iterable) if current_builder() is not None else None
     if rows is None:
-        _iterate(iterable, body, test, get, put, names)
+        _iterate(iterable, body, test, get, put, names, flags)
         return
     size = rows.size
     known = isinstance(size, int | np.integer)
     short = known and not rows.rolled and size * _unrolled() <= UNROLLED_TRIPS * (4 if _unrolled() > 1 else 1)
     if known and not rows.rolled and (size == 0 or (short and size * _length(rows, body, get, put) <= UNROLLED_NODES)):
-        _unroll(rows, int(size), body, test, get, put, names)
+        _unroll(rows, int(size), body, test, get, put, names, flags)
         return
     if not known or rows.rolled or size > ROLLABLE_TRIPS:
-        _roll(rows, body, test, get, put, names)
+        _roll(rows, body, test, get, put, names, flags)
         return
     before = get()
     try:
-        _roll(rows, body, test, get, put, names)
+        _roll(rows, body, test, get, put, names, flags)
     except NeedsConcreteSize:
         put(before)
         raise
     except Exception as error:  # noqa: BLE001  (whatever it is, running the iterations in Python shows it again)
         put(before)
-        _unroll(rows, int(size), body, test, get, put, names, error)
+        _unroll(rows, int(size), body, test, get, put, names, flags, error)
 
 
-def _iterate(iterable: Any, body: Body, test: Run | None, get: Get, put: Put, names: Names) -> None:
+def _iterate(iterable: Any, body: Body, test: Run | None, get: Get, put: Put, names: Names, flags: Names) -> None:
     """Run the iterations one after another; once the flags of jumps are traced, each under a test of them."""
     for item in iterable:
         goes_on = True if test is None else test()
         if is_traced(goes_on):
-            if_(goes_on, lambda item=item: body(item), lambda: None, get, put, names)  # type: ignore[misc]
+            if_(goes_on, lambda item=item: body(item), lambda: None, get, put, names, flags)  # type: ignore[misc]
         elif goes_on:
             body(item)
         else:
@@ -148,12 +158,20 @@ def _iterate(iterable: Any, body: Body, test: Run | None, get: Get, put: Put, na
 
 
 def _unroll(
-    rows: Rows, size: int, body: Body, test: Run | None, get: Get, put: Put, names: Names, why: Exception | None = None
+    rows: Rows,
+    size: int,
+    body: Body,
+    test: Run | None,
+    get: Get,
+    put: Put,
+    names: Names,
+    flags: Names,
+    why: Exception | None = None,
 ) -> None:
     builder = builder_now()
     start = len(builder.block.nodes)
     with _unrolling(max(size, 1)):
-        _iterate(rows, body, test, get, put, names)
+        _iterate(rows, body, test, get, put, names, flags)
     count = len(builder.block.nodes) - start
     if why is not None and count > LONG_NODES:
         reason = why.what if isinstance(why, JitdiffError) else str(why)
@@ -181,26 +199,33 @@ def _unrolling(size: int) -> Iterator[None]:
         notes["unrolled"] = before
 
 
-def _roll(rows: Rows, body: Body, test: Run | None, get: Get, put: Put, names: Names) -> None:
+def _roll(rows: Rows, body: Body, test: Run | None, get: Get, put: Put, names: Names, flags: Names) -> None:
     """Make a loop of the program."""
+    surely = isinstance(rows.size, int) and rows.size > 0
     if test is not None:
-        _roll_while(test, body, rows, get, put, names)
+        surely = surely and not is_traced(goes_on := test()) and bool(goes_on)
+        _roll_while(test, body, rows, get, put, names, flags, surely)
         return
 
     def make(carried: Carried, lists: list[List]) -> Rolled:
         def step(i: Any, *params: Any) -> Sequence[Any]:
-            return _iteration(carried, lists, get, put, params, lambda: body(rows.item(i)))
+            return _iteration(carried, lists, get, put, params, flags, lambda: body(rows.item(i)))
 
         lasts_of = functools.partial(getattr, carried, "lasts")
         if rows.checkpoint is None:
             return control.fori_with_lasts(rows.size, step, carried.init, lasts_of)
         return segments.fori(rows.size, step, carried.init, rows.checkpoint, lasts_of)
 
-    _carry(make, get, put, names, surely=isinstance(rows.size, int) and rows.size > 0)
+    _carry(make, get, put, names, surely)
 
 
-def _roll_while(test: Run, body: Body, rows: Rows | None, get: Get, put: Put, names: Names) -> None:
-    """Make a loop of the program that ends by its test; over `rows`, it ends with them too."""
+def _roll_while(
+    test: Run, body: Body, rows: Rows | None, get: Get, put: Put, names: Names, flags: Names, surely: bool = False
+) -> None:
+    """Make a loop of the program that ends by its test; over `rows`, it ends with them too.
+
+    `surely` says that it runs at least once.
+    """
     if rows is None:
 
         def make(carried: Carried, lists: list[List]) -> Rolled:
@@ -209,7 +234,7 @@ def _roll_while(test: Run, body: Body, rows: Rows | None, get: Get, put: Put, na
                 return truth(test())
 
             def step(*params: Any) -> Sequence[Any]:
-                return _iteration(carried, lists, get, put, params, lambda: body(None))
+                return _iteration(carried, lists, get, put, params, flags, lambda: body(None))
 
             lasts_of = functools.partial(getattr, carried, "lasts")
             outs, stacks, _, lasts = control.while_with_lasts(condition, step, carried.init, lasts_of)
@@ -231,13 +256,13 @@ def _roll_while(test: Run, body: Body, rows: Rows | None, get: Get, put: Put, na
                 return truth(goes_on) & within if is_traced(goes_on) else within
 
             def step(i: Any, *params: Any) -> Sequence[Any]:
-                return [i + 1, *_iteration(carried, lists, get, put, params, lambda: body(rows.item(i)))]
+                return [i + 1, *_iteration(carried, lists, get, put, params, flags, lambda: body(rows.item(i)))]
 
             lasts_of = functools.partial(getattr, carried, "lasts")
             (_, *outs), stacks, _, lasts = control.while_with_lasts(condition, step, [0, *carried.init], lasts_of)
             return outs, stacks, lasts
 
-    _carry(make, get, put, names, surely=False)
+    _carry(make, get, put, names, surely)
 
 
 Rolled = tuple[list[Any], list[Any], list[Any]]
@@ -247,13 +272,16 @@ Rolled = tuple[list[Any], list[Any], list[Any]]
 def _carry(make: Callable[[Carried, list[List]], Rolled], get: Get, put: Put, names: Names, surely: bool) -> None:
     """Make a loop and let the variables hold what they hold after it; `surely` says that it runs at least once."""
     before = get()
+    starts = list(before)
     demoted: set[str] = set()
     while True:
-        carried, lists = Carried(names, before, demoted), list[List]()
+        carried, lists = Carried(names, starts, demoted), list[List]()
         try:
             outs, stacks, lasts = make(carried, lists)
         except Demote as found:
             demoted = demoted | {found.name}
+        except Start as found:
+            starts[names.index(found.name)] = found.value
         else:
             break
         finally:
@@ -263,11 +291,14 @@ def _carry(make: Callable[[Carried, list[List]], Rolled], get: Get, put: Put, na
 
 
 def _iteration(
-    carried: Carried, lists: list[List], get: Get, put: Put, params: Sequence[Any], body: Run
+    carried: Carried, lists: list[List], get: Get, put: Put, params: Sequence[Any], flags: Names, body: Run
 ) -> Sequence[Any]:
     """Trace an iteration: return what it hands on, then what it adds to `lists`."""
+    conditional()
     stacking()
     carried.enter(put, params)
+    if flags:
+        put(settled(carried.names, get(), flags, are_set=False))
     body()
     following = carried.leave(get)
     lists[:], arrays = grown(builder_now())

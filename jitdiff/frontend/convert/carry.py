@@ -9,7 +9,8 @@ from typing import Any
 from optree import PyTreeSpec
 
 from jitdiff.errors import TracingError
-from jitdiff.frontend.convert.state import Get, Names, Put, Undefined, is_internal, is_number, same, shown
+from jitdiff.frontend.convert.guarantees import Guarantee, Sometimes
+from jitdiff.frontend.convert.state import UNSET, Get, Names, Put, Undefined, is_internal, is_number, same, shown, zeros
 from jitdiff.frontend.trees import flatten, unflatten
 from jitdiff.ir import ArrayType, Block, free_values, type_of
 from jitdiff.ir.location import caller, describe
@@ -24,6 +25,15 @@ class Demote(Exception):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.name = name
+
+
+class Start(Exception):
+    """A variable without a value before a loop has one after some iterations: it starts as zeros that mean nothing."""
+
+    def __init__(self, name: str, value: Any) -> None:
+        super().__init__(name)
+        self.name = name
+        self.value = value
 
 
 class Carried:
@@ -53,7 +63,7 @@ class Carried:
         self.specs: list[PyTreeSpec] = []
         by_identity: dict[int, int] = {}
         for name, value in zip(names, before, strict=True):
-            leaves, spec = flatten(value)
+            leaves, spec = flatten(_held(value))
             self.specs.append(spec)
             if name in demoted or not leaves or not all(map(is_number, leaves)):
                 self.slots.append(None)
@@ -85,7 +95,7 @@ class Carried:
         values: list[Any] = []
         for name, value, slots, spec in zip(self.names, self.before, self.slots, self.specs, strict=True):
             if slots is not None:
-                values.append(unflatten(spec, [params[s] for s in slots]))
+                values.append(_as(value, unflatten(spec, [params[s] for s in slots])))
             elif name in self.demoted:
                 values.append(Undefined(f"{name} is read in the loop before it is assigned there"))
             else:
@@ -97,12 +107,14 @@ class Carried:
         following: list[Any] = list(self.cells)
         given: list[list[Any]] = [[] for _ in self.cells]
         self.lasts, self.ends, self.roots = [], [], []
-        for k, (name, value) in enumerate(zip(self.names, get(), strict=True)):
+        ends = get()
+        for k, (name, value) in enumerate(zip(self.names, ends, strict=True)):
             slots = self.slots[k]
+            self._start(k, name, value)
             if slots is None:
                 self.ends.append(self._left(k, name, value))
                 continue
-            leaves, spec = flatten(value)
+            leaves, spec = flatten(_held(value))
             fits = spec == self.specs[k] and all(map(is_number, leaves))
             if not fits or not all(_fits(self.cells[s].type, type_of(x)) for s, x in zip(slots, leaves, strict=True)):
                 if not any(self._is_read(s) for s in slots):
@@ -174,6 +186,23 @@ class Carried:
         self.roots += map(shared, leaves)
         return _Last(first, len(leaves), spec)
 
+    def _start(self, k: int, name: str, value: Any) -> None:
+        """Raise `Start` if a variable that has no value in the first iteration has one in others, or fewer ones."""
+        before = self.before[k]
+        if isinstance(before, Sometimes):
+            if not isinstance(value, Undefined):
+                return
+            common = value.guarantee.both(before.guarantee) if isinstance(value, Sometimes) else Guarantee()
+            if common != before.guarantee:
+                raise Start(name, Sometimes(before.value, common, before.why) if common else Undefined(value.why))
+        elif before is UNSET and isinstance(value, Sometimes) and name not in self.demoted:
+            flags = dict(zip(self.names, self.before, strict=True))
+            when = frozenset(f for f in value.guarantee.when if flags.get(f) is False)
+            if when:
+                leaves, spec = flatten(value.value)
+                blank = unflatten(spec, [zeros(type_of(x)) for x in leaves])
+                raise Start(name, Sometimes(blank, Guarantee(when), value.why))
+
     def _is_read(self, s: int) -> bool:
         atom = self.cells[s]._atom
         nodes = builder_now().block.nodes
@@ -196,9 +225,11 @@ class Carried:
         why = "whether it shares elements with that depends on the iterations of a loop"
         tie([*anew, *left], lambda root: builder.is_within(root.home), why)
         values: list[Any] = []
-        for name, slots, spec, end in zip(self.names, self.slots, self.specs, self.ends, strict=True):
+        for name, value, slots, spec, end in zip(
+            self.names, self.before, self.slots, self.specs, self.ends, strict=True
+        ):
             if slots is not None:
-                values.append(unflatten(spec, [held[s] for s in slots]))
+                values.append(_as(value, unflatten(spec, [held[s] for s in slots])))
             elif not isinstance(end, _Last):
                 values.append(end)
             elif not surely and not is_internal(name):
@@ -215,6 +246,16 @@ class _Last:
     first: int
     count: int
     spec: PyTreeSpec
+
+
+def _held(value: Any) -> Any:
+    """Return the value of a variable that has one sometimes."""
+    return value.value if isinstance(value, Sometimes) else value
+
+
+def _as(before: Any, value: Any) -> Any:
+    """Return a value of a variable, which has one as surely as it had before."""
+    return Sometimes(value, before.guarantee, before.why) if isinstance(before, Sometimes) else value
 
 
 def _changes(name: str, before: Any, value: Any) -> TracingError:

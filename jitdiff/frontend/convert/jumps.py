@@ -21,6 +21,9 @@ FLAGS = f"{GENERATED}flags"
 """Attribute of a loop's node: names of the flags that end it."""
 
 
+GUARD = f"{GENERATED}guard"
+"""Attribute of an If's node that tests whether jumps were taken: names of their flags."""
+
 _ARMS = f"{GENERATED}arms"
 """Attribute of an If's node: whether its arms jump always, maybe or never."""
 
@@ -71,7 +74,7 @@ class _Lowering:
                 case "never", "always":
                     stmt.body = [*stmt.body, *following]
                     return [], more, ends
-        guard = at(ast.If(none_of(list(may)), following, []), rest[0])
+        guard = _guarded(may, following, rest[0])
         after: list[ast.stmt] = [guard]
         if ends and more == {RETURNED} and may == {RETURNED}:
             after.append(at(_set(RETURNED, True), rest[0]))
@@ -139,12 +142,15 @@ class _Lowering:
             # Nothing but a return ends it.
             return [*done, at(_set(RETURNED, True), stmt)], flags, True
         if stmt.orelse:
-            orelse, more, _ = self.block(stmt.orelse, outer)
+            orelse, more, always = self.block(stmt.orelse, outer)
             stmt.orelse = []
             if leaving:
-                orelse = [at(ast.If(none_of(list(leaving)), orelse, []), stmt)]
+                orelse = [_guarded(leaving, orelse, stmt)]
             done += orelse
             flags |= more
+            if always and more == {RETURNED} and leaving <= {RETURNED}:
+                # It ends by a return in it or by that of its `else`.
+                return [*done, at(_set(RETURNED, True), stmt)], flags, True
         return done, flags, False
 
 
@@ -167,6 +173,13 @@ def _jumps(stmt: ast.stmt) -> bool:
     return not isinstance(stmt, ast.Return) and any(
         isinstance(node, ast.Return | ast.Break | ast.Continue) for node in own([stmt])
     )
+
+
+def _guarded(flags: set[str], body: list[ast.stmt], where: ast.AST) -> ast.If:
+    """Return statements under a test that no flag is set."""
+    guard = at(ast.If(none_of(list(flags)), body, []), where)
+    setattr(guard, GUARD, sorted(flags))
+    return guard
 
 
 def _set(name: str, value: bool) -> ast.Assign:

@@ -8,6 +8,7 @@ from typing import Any
 
 from optree import PyTreeSpec
 
+from jitdiff.frontend.convert.guarantees import Sometimes, joined
 from jitdiff.frontend.convert.state import Names, Undefined, is_internal, is_number, same, shown, zeros
 from jitdiff.frontend.trees import flatten, unflatten
 from jitdiff.ir import ArrayType, type_of
@@ -44,7 +45,7 @@ def outcome(values: Sequence[Any]) -> Outcome:
     """Return what the variables hold at the end of the branch that is being traced."""
     found: Outcome = []
     for value in values:
-        leaves, spec = flatten(value)
+        leaves, spec = flatten(value.value if isinstance(value, Sometimes) else value)
         if not all(map(is_number, leaves)):
             found.append((value, None, None))
             continue
@@ -69,10 +70,12 @@ class Merge:
         self.names = names
         self.after: list[Callable[[Iterator[Any]], Any]] = []
         self.taken: list[tuple[Tracer, list[Tracer]]] = []
+        self.flags: list[dict[str, Any]] = []
 
     def __call__(self, a: Outcome, b: Outcome) -> tuple[list[Any], list[Any]]:
         """Return the results of either arm."""
         results: tuple[list[Any], list[Any]] = ([], [])
+        self.flags = [_flags(self.names, arm) for arm in (a, b)]
         for name, x, y in zip(self.names, a, b, strict=True):
             self.after.append(self._variable(name, x, y, results))
         return results
@@ -94,12 +97,18 @@ class Merge:
         (va, la, sa), (vb, lb, sb) = x, y
         if va is vb:
             return lambda outs: va
-        if is_internal(name):
-            # A flag says that it is not read where it has no value.
-            if isinstance(va, Undefined) and lb is not None:
-                la, sa = [Leaf(None, t, []) for t in map(_type_of_leaf, lb)], sb
-            elif isinstance(vb, Undefined) and la is not None:
-                lb, sb = [Leaf(None, t, []) for t in map(_type_of_leaf, la)], sa
+        guarantee = None
+        if isinstance(va, Undefined) or isinstance(vb, Undefined):
+            # A flag says that what the conversion made is not read where it has no value.
+            if not is_internal(name):
+                guarantee = joined(list(zip((va, vb), self.flags, strict=True)))
+            if guarantee is None or guarantee:
+                if la is None and lb is not None:
+                    la, sa = [Leaf(None, t, []) for t in map(_type_of_leaf, lb)], sb
+                elif lb is None and la is not None:
+                    lb, sb = [Leaf(None, t, []) for t in map(_type_of_leaf, la)], sa
+            else:
+                la = lb = None
         if la is None or lb is None or sa != sb:
             return _constantly(Undefined(_disagreement(name, va, vb)))
         kept = [
@@ -119,9 +128,15 @@ class Merge:
                 p.given if keep else self._taken(next(outs), [*p.roots, *q.roots])
                 for p, q, keep in zip(la, lb, kept, strict=True)
             ]
-            return unflatten(sa, leaves)
+            value = unflatten(sa, leaves)
+            return value if guarantee is None else Sometimes(value, guarantee, _disagreement(name, va, vb))
 
         return after
+
+
+def _flags(names: Names, arm: Outcome) -> dict[str, Any]:
+    """Return what the flags among variables hold at the end of an arm."""
+    return {name: value for name, (value, _, _) in zip(names, arm, strict=True) if is_internal(name)}
 
 
 def _result(leaf: Leaf) -> Any:

@@ -14,7 +14,7 @@ from jitdiff.frontend.convert.arrays import holds_followed
 from jitdiff.frontend.convert.lists import List
 from jitdiff.frontend.convert.merge import Merge, outcome
 from jitdiff.frontend.convert.rows import Rows
-from jitdiff.frontend.convert.state import Undefined, is_followed, is_number, is_traced
+from jitdiff.frontend.convert.state import Undefined, is_conditional, is_followed, is_number, is_traced
 from jitdiff.frontend.convert.tables import table_of
 from jitdiff.ir import Apply, Dim, location, type_of
 from jitdiff.ir.builder import current_builder
@@ -271,6 +271,18 @@ def assert_(test: Any, message: Thunk) -> None:
         return
     if not test:
         raise AssertionError(*(m for m in [message()] if m is not None))
+
+
+def raised(error: Any) -> Any:
+    """Return what a ``raise`` statement raises; refuse it where a traced condition decides if it runs."""
+    if not is_conditional():
+        return error
+    kind = error if isinstance(error, type) else type(error)
+    raise TracingError(
+        f"{kind.__name__} is raised in a traced branch or loop, and the compiled function cannot raise it",
+        where=describe(caller()),
+        hint="check before the function is called, or return a value that says so, such as np.nan",
+    )
 
 
 def returned(flag: Any, result: Thunk) -> Any:

@@ -16,8 +16,10 @@ from jitdiff.errors import TracingError
 from jitdiff.frontend.convert.source import GENERATED
 from jitdiff.frontend.trees import flatten, unflatten
 from jitdiff.ir import ArrayType, Const, Dim, type_of
+from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import OPS, Handle, Tracer
+from jitdiff.ops.tracer import builder_now
 
 Get = Callable[[], list[Any]]
 Put = Callable[[Sequence[Any]], None]
@@ -91,6 +93,19 @@ def is_number(leaf: Any) -> bool:
     return isinstance(leaf, Tracer | bool | int | float | np.generic | np.ndarray | Dim) or (
         isinstance(leaf, Handle) and not isinstance(leaf, Undefined)
     )
+
+
+def conditional() -> None:
+    """Note that what is traced into the present block may not run, as the arm of a branch or a loop's iteration."""
+    builder_now().notes["conditional"] = True
+
+
+def is_conditional() -> bool:
+    """Whether it depends on traced values if what is being traced runs."""
+    builder = current_builder()
+    while builder is not None and not builder.notes.get("conditional"):
+        builder = builder.parent
+    return builder is not None
 
 
 def is_internal(name: str) -> bool:

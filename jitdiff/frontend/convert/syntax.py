@@ -7,11 +7,11 @@ variables assigned in it, so that a branch or a loop can be run on other values.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from jitdiff.frontend.convert.implicit import OPERATORS, Implicit
-from jitdiff.frontend.convert.jumps import FLAGS, lower
+from jitdiff.frontend.convert.jumps import FLAGS, GUARD, lower
 from jitdiff.frontend.convert.mangle import mangle
 from jitdiff.frontend.convert.names import (
     assigned_from_inside,
@@ -55,6 +55,7 @@ class _Transformer(Implicit):
         self.globals: set[str] = set()
         self.shared: list[str] = []
         self.written: set[str] = set()
+        self.jumped: list[str] = []
 
     def fresh(self, stem: str) -> str:
         self.count += 1
@@ -64,7 +65,7 @@ class _Transformer(Implicit):
 
     def function(self, node: ast.FunctionDef) -> None:
         """Convert the body of a function."""
-        around = self.globals, self.shared, self.written
+        around = self.globals, self.shared, self.written, self.jumped
         self.written = self.written | names_written(node)
         self.globals = {name for child in own(node.body) if isinstance(child, ast.Global) for name in child.names}
         outer = {
@@ -72,6 +73,8 @@ class _Transformer(Implicit):
         }
         body = lower(node.body, node)
         local = [n for n in dict.fromkeys(names_assigned(body)) if n not in outer]
+        left = [n for n in own(body) if getattr(n, FLAGS, [])]
+        self.jumped = [n for n in dict.fromkeys(names_assigned(left)) if n in local]
         # Functions inside that assign a variable of this one may be called in any block.
         self.shared = [n for n in dict.fromkeys(assigned_from_inside(body)) if n in local or n in parameters(node)]
         node.body = self.block(body)
@@ -79,7 +82,7 @@ class _Transformer(Implicit):
             # What only blocks assign is still a variable of the function.
             bind = ast.Assign([store(n) for n in local], ast.Constant(None))
             node.body.insert(0, at(ast.If(ast.Constant(False), [bind], []), node))
-        self.globals, self.shared, self.written = around
+        self.globals, self.shared, self.written, self.jumped = around
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         node.args = self.visit(node.args)
@@ -102,6 +105,10 @@ class _Transformer(Implicit):
 
     def visit_If(self, node: ast.If) -> list[ast.stmt]:
         names = self.assigned([node])
+        flags = getattr(node, GUARD, [])
+        if flags:
+            # What the flags say of variables is used too.
+            names += [n for n in self.jumped if n not in names]
         test = self.condition(node.test)
         body, orelse = self.fresh("body"), self.fresh("orelse")
         state, ends = self.state(names, node)
@@ -109,7 +116,7 @@ class _Transformer(Implicit):
             *state,
             self.define(body, [], names, self.block(node.body), node),
             self.define(orelse, [], names, self.block(node.orelse), node),
-            _statement(call("if_", test, load(body), load(orelse), *ends), node),
+            _statement(call("if_", test, load(body), load(orelse), *ends, _constants(flags)), node),
         ]
 
     def visit_For(self, node: ast.For) -> list[ast.stmt]:
@@ -124,7 +131,7 @@ class _Transformer(Implicit):
             *state,
             *test,
             self.define(body, [item], names, [*target, *self.block(node.body)], node),
-            _statement(call("for_", iterable, load(body), tested, *ends), node),
+            _statement(call("for_", iterable, load(body), tested, *ends, _constants(getattr(node, FLAGS, []))), node),
         ]
         return [*made, *self.block(node.orelse)]
 
@@ -136,13 +143,14 @@ class _Transformer(Implicit):
         if flags:
             running = [ast.UnaryOp(ast.Not(), load(f)) for f in flags]
             condition = at(ast.BoolOp(ast.And(), [*running, condition]), node.test)
+        endless = ast.Constant(isinstance(node.test, ast.Constant) and bool(node.test.value) and bool(flags))
         tested = at(ast.Return(self.condition(condition)), node.test)
         state, ends = self.state(names, node)
         made = [
             *state,
             self.define(test, [], names, [tested], node),
             self.define(body, [], names, self.block(node.body), node),
-            _statement(call("while_", load(test), load(body), *ends), node),
+            _statement(call("while_", load(test), load(body), *ends, _constants(flags), endless), node),
         ]
         return [*made, *self.block(node.orelse)]
 
@@ -169,7 +177,7 @@ class _Transformer(Implicit):
                 self.define(get, [], [], [at(ast.Return(call("read", *reads)), where)], where),
                 self.define(put, [values], names, unpack, where),
             ],
-            [load(get), load(put), ast.Tuple([ast.Constant(n) for n in names], ast.Load())],
+            [load(get), load(put), _constants(names)],
         )
 
     def define(
@@ -247,6 +255,12 @@ class _Transformer(Implicit):
                 return _statement(call("augment_attr", self.visit(owner), ast.Constant(attr), op, value), node)
             case ast.Name(name):
                 return at(ast.Assign([node.target], call("augmented", load(name), op, value)), node)
+
+    def visit_Raise(self, node: ast.Raise) -> list[ast.stmt]:
+        if node.exc is None:
+            return [node]
+        node.exc = at(call("raised", self.visit(node.exc)), node.exc)
+        return [node]
 
     def visit_Assert(self, node: ast.Assert) -> ast.stmt:
         message = node.msg or ast.Constant(None)
@@ -348,6 +362,11 @@ _GATHERING = frozenset({"sum", "list", "tuple", "min", "max"})
 def _keeps(node: ast.AST) -> bool:
     """Whether an expression has to stay in its own frame."""
     return any(isinstance(n, ast.NamedExpr | ast.Await | ast.Yield | ast.YieldFrom) for n in ast.walk(node))
+
+
+def _constants(names: Iterable[str]) -> ast.expr:
+    """Return a tuple of names."""
+    return ast.Tuple([ast.Constant(n) for n in names], ast.Load())
 
 
 def _statement(value: ast.expr, where: ast.AST) -> ast.Expr:
