@@ -27,6 +27,10 @@ from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Op
 from jitdiff.ops.elementwise import identity
 from jitdiff.ops.methods import with_fixed_type
+from jitdiff.threads import Lock
+
+one_at_a_time = Lock()
+"""Held while a Tensor becomes another: threads may write to parts of one array."""
 
 HELD = object()
 """Marks, in place of a view, the Tensor that a Variable holds."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from jitdiff.config import settings
 from jitdiff.eager.explain import note, places, reached_from
-from jitdiff.eager.recorder import Recorder, active
+from jitdiff.eager.recorder import Recorder, active, fail
 from jitdiff.errors import DisconnectedWarning, UnsupportedError
 from jitdiff.ir.location import is_assigning_to_item, warn
 from jitdiff.ops.leaving import departure, ways_out
@@ -24,7 +24,9 @@ def leave(value: Any, how: str) -> None:
         return
     wanted = settings().leaks
     if wanted == "error" or (wanted is None and any(recorder.strict for recorder in knowing)):
-        raise _error(value, how)
+        error = _error(value, how)
+        fail(knowing, error)
+        raise error
     if wanted != "ignore":
         if is_assigning_to_item():
             how = "an assignment into a NumPy array"

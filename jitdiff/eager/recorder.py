@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, ClassVar, Protocol
 
 from jitdiff.ir import Builder, Location
@@ -119,16 +120,22 @@ class Recorder:
         Whether a known value must not become plain numbers: the recorder belongs to a transform.
     trace : Builder or None
         The trace that the recording began in.
+    suspended : bool
+        Whether it is told to stop recording for a while.
+    failure : Exception or None
+        What was raised in another thread, where it may have reached nobody.
     """
 
     __slots__ = (
         "__weakref__",
+        "failure",
         "keeps_leaves",
         "known",
         "leaks",
         "leaves",
         "steps",
         "strict",
+        "suspended",
         "takes_variables",
         "trace",
         "variables",
@@ -143,6 +150,8 @@ class Recorder:
         self.keeps_leaves = keeps_leaves
         self.strict = strict
         self.trace: Builder | None = None
+        self.suspended = False
+        self.failure: Exception | None = None
         self.known: Known = set()
         self.leaves: set[Any] = set()
         self.variables: set[Any] = set()
@@ -202,54 +211,110 @@ class Changes(Recorder):
 class _Active(threading.local):
     def __init__(self) -> None:
         self.recorders: list[Recorder] = []
+        self.exactly = False
+        """Whether those of other threads take no part."""
+        self.has_tapes = False
+        """Whether this thread has ever begun a tape."""
 
 
 _active = _Active()
+_by_thread: dict[int, list[Recorder]] = {}
+"""The recorders that each thread has started."""
 
 
 def active() -> list[Recorder]:
-    """Return the recorders of this thread, outermost first; tapes stand before forward accumulators."""
-    return _active.recorders
+    """Return the recorders of this thread, outermost first; tapes stand before forward accumulators.
+
+    Those of other threads take part: a value belongs to the transform that it was made in, in whatever thread it is
+    used. Tapes of other threads do so only where this thread never had one: threads that share Variables have theirs.
+    """
+    own = _active.recorders
+    if _active.exactly or len(_by_thread) <= bool(own):
+        return own
+    return sorted([*_elsewhere(own), *own], key=attrgetter("pushes"))
+
+
+def _elsewhere(own: Sequence[Recorder]) -> list[Recorder]:
+    """Return the recorders of other threads that take part in this one."""
+    here = threading.get_ident()
+    others = [r for thread, recorders in list(_by_thread.items()) if thread != here for r in list(recorders)]
+    return [r for r in others if (r.strict or not _active.has_tapes) and not r.suspended and r not in own]
+
+
+def is_helping() -> bool:
+    """Whether this thread takes part in recordings of others and has none of its own."""
+    return not _active.recorders and bool(active())
 
 
 def is_recording() -> bool:
     """Whether a tape or accumulator records in this thread."""
-    return bool(_active.recorders)
+    return bool(active())
 
 
-def start(recorder: Recorder) -> None:
-    """Let `recorder` record in this thread, innermost of its kind."""
+def start(tape: Recorder) -> None:
+    """Let the recorder of a tape or accumulator record in this thread, innermost of its kind."""
+    _active.has_tapes = True
+    _start(tape)
+
+
+def _start(recorder: Recorder) -> None:
     recorders = _active.recorders
     position = len(recorders)
     while not recorder.pushes and position and recorders[position - 1].pushes:
         position -= 1
     recorders.insert(position, recorder)
+    _by_thread.setdefault(threading.get_ident(), []).append(recorder)
 
 
 def stop(recorder: Recorder) -> None:
     """End what `start` began; no harm if it does not record."""
     if recorder in _active.recorders:
         _active.recorders.remove(recorder)
+    thread = threading.get_ident()
+    if recorder in (started := _by_thread.get(thread, [])):
+        started.remove(recorder)
+        if not started:
+            del _by_thread[thread]
 
 
 @contextmanager
 def started(recorder: Recorder) -> Iterator[None]:
-    """Let `recorder` record inside the block, beside those that do."""
-    start(recorder)
+    """Let `recorder` record inside the block, beside those that do.
+
+    Raises
+    ------
+    Exception
+        What was raised in other threads on account of it.
+    """
+    _start(recorder)
     try:
         yield
+    except Exception as error:
+        if recorder.failure not in (None, error):
+            raise recorder.failure from error
+        raise
     finally:
         stop(recorder)
+    if recorder.failure is not None:
+        raise recorder.failure
+
+
+def fail(recorders: Iterable[Recorder], error: Exception) -> None:
+    """Let recorders of other threads keep an error that is raised in this one, where nobody may look for it."""
+    for recorder in recorders:
+        if recorder not in _active.recorders:
+            recorder.failure = error
 
 
 @contextmanager
 def recording(recorders: Sequence[Recorder]) -> Iterator[None]:
     """Let exactly these record inside the block."""
-    previous, _active.recorders = _active.recorders, list(recorders)
+    previous = _active.recorders, _active.exactly
+    _active.recorders, _active.exactly = list(recorders), True
     try:
         yield
     finally:
-        _active.recorders = previous
+        _active.recorders, _active.exactly = previous
 
 
 References = list[weakref.ref[Recorder]]
@@ -257,11 +322,11 @@ References = list[weakref.ref[Recorder]]
 
 def remember() -> References:
     """Return weak references to the tapes that record now, around what is to come."""
-    return [weakref.ref(r) for r in _active.recorders if not r.pushes]
+    return [weakref.ref(r) for r in active() if not r.pushes]
 
 
 def around(references: References) -> list[Recorder]:
     """Return the recorders of a gradient's own computation: those remembered that can still use it, and the active."""
-    now = [r for r in _active.recorders if not r.paused]
+    now = [r for r in active() if not r.paused]
     remembered = [r for ref in references if (r := ref()) is not None and r.known and r not in now]
     return [*remembered, *now]

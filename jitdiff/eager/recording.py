@@ -116,9 +116,10 @@ class Recording:
         paused = nullcontext() if self._span is None else self._span.paused()
         try:
             with paused, recording([stand_in if r is self._recorder else r for r in active()]):
-                self._recording = False
+                self._recording, self._recorder.suspended = False, True
                 yield
         finally:
+            self._recorder.suspended = False
             if self._used:
                 self._stop()
             else:

@@ -66,9 +66,10 @@ class Tensor(EagerHandle):
 
     def rebind(self, new: Any) -> None:
         """Change the Tensor in place: from now on it has the elements of `new`."""
-        from jitdiff.eager.inplace import change
+        from jitdiff.eager.inplace import change, one_at_a_time
 
-        change(self, new)
+        with one_at_a_time:
+            change(self, new)
 
     def owned(self, args: Sequence[Any]) -> Tensor:
         """Return what a function of `args` gave as a Tensor of its own: neither a view nor one of them."""
@@ -92,11 +93,12 @@ class Tensor(EagerHandle):
         return super().__getitem__(key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        from jitdiff.eager.inplace import is_item
+        from jitdiff.eager.inplace import is_item, one_at_a_time
 
         # Python assigns ``x[key] += y`` back to where it has changed already.
         if not is_item(value, self, key):
-            super().__setitem__(key, value)
+            with one_at_a_time:
+                super().__setitem__(key, value)
 
     def bind(self, op: Op, xs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
         """Apply `op` with NumPy, and let the active recorders know."""

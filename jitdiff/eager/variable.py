@@ -15,7 +15,7 @@ from jitdiff.eager.handle import EagerHandle
 from jitdiff.eager.inplace import HELD
 from jitdiff.eager.moments import History
 from jitdiff.eager.operands import captured, leaves_of
-from jitdiff.eager.recorder import Step, active
+from jitdiff.eager.recorder import Step, active, is_helping
 from jitdiff.eager.tensor import Tensor, apply, fresh, numpy_function, tensor_of
 from jitdiff.errors import DtypeError, ShapeError, TapeError, TracingError
 from jitdiff.ir.builder import current_builder
@@ -80,7 +80,8 @@ class Variable(EagerHandle):
         tensor = self._history.now()
         step = None
         for recorder in active():
-            if recorder.takes_variables and self.trainable:
+            # Threads share Variables: a tape of another thread watches none for being read in this one.
+            if recorder.takes_variables and self.trainable and (recorder.strict or not is_helping()):
                 recorder.accessed(self)
             if self in recorder.known and tensor not in recorder.known:
                 step = step or Step(identity, (self,), {}, (tensor,), (tensor._value,), tensor._value)

@@ -112,6 +112,8 @@ def trace(
         try:
             result = function(*args, **kwargs)
         except Exception as error:
+            if builder.failure is not None:
+                raise builder.failure from error
             given = {s for p in params for size in p.type.shape if isinstance(size, Dim) for s in size.symbols}
             if isinstance(error, NeedsConcreteSize) and error.dim.symbols & given:
                 raise
@@ -123,6 +125,8 @@ def trace(
             if final is error:
                 raise
             raise final from error
+        if builder.failure is not None:
+            raise builder.failure
         atoms, spec = result_atoms(result, name, function_location(function))
         block = _without_unread(builder.finish(atoms))
     if changed := assigned(before):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,6 +32,8 @@ class Builder:
         Of the outermost builder: arrays met while tracing, by identity, each with the parameter that stands for it.
     refused : Atom or None
         Of the outermost builder: the last value whose number was asked for.
+    failure : TracingError or None
+        Of the outermost builder: what was raised in another thread, where it may have reached nobody.
     notes : dict
         What the front end remembers of this block while it is being built.
     changes : dict
@@ -45,6 +47,7 @@ class Builder:
         self.loc: Location | None = None
         self.captures: dict[int, tuple[Any, Value]] = {}
         self.refused: Atom | None = None
+        self.failure: TracingError | None = None
         self.changes: dict[int, tuple[Any, Any]] = {}
         self.notes: dict[str, Any] = {}
         self._defined: set[Value] = set(params)
@@ -197,6 +200,8 @@ class _Active(threading.local):
 
 
 _active = _Active()
+_by_thread: dict[int, Builder] = {}
+"""The builder of each thread that traces."""
 
 
 def current_builder() -> Builder | None:
@@ -207,8 +212,25 @@ def current_builder() -> Builder | None:
 @contextmanager
 def building(builder: Builder | None) -> Iterator[Builder | None]:
     """Make `builder` the one that operations on tracers append to; None evaluates."""
-    previous, _active.builder = _active.builder, builder
+    previous = _active.builder
+    _use(builder)
     try:
         yield builder
     finally:
-        _active.builder = previous
+        _use(previous)
+
+
+def _use(builder: Builder | None) -> None:
+    """Let this be the builder of this thread."""
+    _active.builder = builder
+    if builder is None:
+        _by_thread.pop(threading.get_ident(), None)
+    else:
+        _by_thread[threading.get_ident()] = builder
+
+
+def builder_elsewhere(atoms: Iterable[Atom]) -> Builder | None:
+    """Return the builder that another thread traces into and that sees one of the atoms, or None."""
+    here = threading.get_ident()
+    builders = [builder for thread, builder in list(_by_thread.items()) if thread != here]
+    return next((b for b in builders if any(isinstance(a, Value) and b.sees(a) for a in atoms)), None)

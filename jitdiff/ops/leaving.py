@@ -31,7 +31,8 @@ def departure() -> tuple[str, str | None]:
         if not is_own(code.co_filename):
             library = frame
         frame = frame.f_back  # type: ignore[assignment]
-    if library is None:
+    # A thread that no code of the user's runs in belongs to none of the functions in it.
+    if library is None or frame is None:
         return "", describe(location_from(frame))
     code = library.f_code
     return public_name(str(library.f_globals.get("__name__", "")), code.co_qualname), describe(location_from(frame))

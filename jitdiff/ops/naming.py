@@ -37,7 +37,7 @@ _UFUNCS = ("numpy", "scipy.special")
 
 def public_name(module: str, name: str, thing: Any = None) -> str:
     """Return the name of `thing`, defined in `module`, in the module that offers it to users."""
-    if module == "builtins":
+    if module in ("builtins", "__main__"):
         return name
     parts = [p for p in module.split(".") if not p.startswith("_")] or [module.lstrip("_")]
     packages = [".".join(parts[: k + 1]) for k in range(len(parts))]

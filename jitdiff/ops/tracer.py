@@ -11,7 +11,7 @@ import optree
 
 from jitdiff.errors import TracingError
 from jitdiff.ir import ArrayType, Atom, Const, Dim, Value
-from jitdiff.ir.builder import Builder, current_builder
+from jitdiff.ir.builder import Builder, builder_elsewhere, current_builder
 from jitdiff.ir.dtypes import SCALARS
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops.admission import admitted
@@ -285,16 +285,24 @@ def _atom_of(numbers: np.ndarray[Any, Any]) -> Atom:
     return builder_now().capture(numbers)
 
 
-def builder_now() -> Builder:
-    """Return the builder of the running trace.
+def builder_now(atoms: Sequence[Atom] = ()) -> Builder:
+    """Return the builder of the running trace, in which `atoms` are to be used.
 
     Raises
     ------
     TracingError
-        If there is none: a traced value was kept after its trace ended.
+        If there is none: a traced value was kept after its trace ended, or is used in another thread.
     """
     builder = current_builder()
     if builder is None:
+        if (elsewhere := builder_elsewhere(atoms)) is not None:
+            elsewhere.root.failure = TracingError(
+                "a traced value is used in another thread than the one that traces",
+                where=describe(caller()),
+                hint="compute it in the compiled function itself, in a loop or with jd.map; or use jd.grad(f) of the "
+                "plain function, which follows values through threads",
+            )
+            raise elsewhere.root.failure
         raise TracingError(
             "a traced value is used after its trace has ended",
             where=describe(caller()),
@@ -327,7 +335,7 @@ def lift(x: Any, of: str = "") -> Atom:
 
 def append(op: Op, args: Sequence[Atom], attrs: dict[str, Any]) -> tuple[Value, ...]:
     """Append an op to the current block, converting operands to the dtypes that it works in."""
-    builder = builder_now()
+    builder = builder_now(args)
     if op.operands is not None:
         wanted = op.operands(*(a.type for a in args), **attrs)
         # What Python would compute of its own numbers gives way to the dtypes of arrays.
