@@ -134,6 +134,14 @@ class TraceWarning(JitdiffWarning):
     """
 
 
+class SettledWarning(TraceWarning):
+    """Something that a compiled function took for settled, such as a global number, has changed since it was traced.
+
+    The function and its derivatives are traced again with what it is now. Nothing checks it in calls that trace
+    nothing: those go on with what was settled. Pass what changes as an argument.
+    """
+
+
 class TapeWarning(JitdiffWarning):
     """A tape was asked for something that works, but surely not as wished: watching an integer, for instance."""
 

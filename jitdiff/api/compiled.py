@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, cast, 
 
 from jitdiff import eager
 from jitdiff.api import transforms
+from jitdiff.api.invalidation import Invalidation
 from jitdiff.api.memory import Memory
 from jitdiff.api.methods import as_argument, of_method, target
 from jitdiff.api.program import Program
@@ -66,6 +67,7 @@ class Compiled(Generic[P, R]):
 
     __name__: str
     __wrapped__: Callable[P, R]
+    _unbound: Compiled[..., Any]
 
     def __init__(
         self,
@@ -74,12 +76,16 @@ class Compiled(Generic[P, R]):
         static_argnums: Iterable[int] = (),
         options: Options | None = None,
         name: str = "",
+        invalidation: Invalidation | None = None,
     ) -> None:
         self._function = function
         self._converted = converting(function)
         signature = Signature(function, static_argnames, static_argnums)
         signature.name = name or signature.name
-        self._program = Program(self._converted, signature, options or Options(), _doc_of(signature.name))
+        self._invalidation = invalidation or Invalidation(signature.name)
+        self._program = Program(
+            self._converted, signature, options or Options(), _doc_of(signature.name), self._invalidation
+        )
         self._bound: tuple[Any, ...] = ()
         self._origin: tuple[Any, ...] | None = None
         self._fast = _NOTHING
@@ -89,6 +95,7 @@ class Compiled(Generic[P, R]):
         functools.update_wrapper(self, function)
         self.__name__ = self._program.signature.name
         self.__qualname__ = name or getattr(function, "__qualname__", self.__name__)
+        self._invalidation.add(self)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return the result, computed by native code."""
@@ -108,6 +115,7 @@ class Compiled(Generic[P, R]):
         if current_builder() is not None:
             return self._inline(args, kwargs)
         args = self._bound + args
+        version = self._invalidation.version
         leaves, layout = self._program.arrange(args, kwargs)
         found = self._program.find(leaves, layout)
         if any(isinstance(x, Handle) for x in leaves) or (found.handles and eager.is_recording()):
@@ -116,7 +124,7 @@ class Compiled(Generic[P, R]):
             self._streak = self._streak + 1 if found is self._latest_found else 0
             self._latest_found = found
             if self._streak >= self._patience and not found.handles:
-                self._fast = found.direct(leaves), found.finish
+                self._take_first(found, leaves, version)
         return found.call(leaves)
 
     def _inline(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -129,6 +137,20 @@ class Compiled(Generic[P, R]):
         self._fast = _NOTHING
         self._streak = 0
         self._patience = min(2 * self._patience + 1, MAX_PATIENCE)
+
+    def _take_first(self, found: Specialisation, leaves: Sequence[Any], version: int) -> None:
+        """Let calls try a program first, unless it was dropped since it was found."""
+        fast = found.direct(leaves), found.finish
+        with self._invalidation.lock:
+            if version == self._invalidation.version:
+                self._fast = fast
+
+    def _forget(self) -> None:
+        """Drop all programs: what they took for settled has changed."""
+        self._program.forget()
+        self._fast = _NOTHING
+        self._latest_found = None
+        self._streak = 0
 
     def _on_tape(self, found: Specialisation, leaves: Sequence[Any]) -> Any:
         if found.operation is None:
@@ -153,7 +175,9 @@ class Compiled(Generic[P, R]):
                 function = self._converted
                 plain = of_method(transform, function, options) if self._bound else transform(function, **options)
                 static = self._program.signature.static & set(Signature(plain).names)
-                found = self._transformed[key] = Compiled(plain, static, options=self._program.options)
+                found = self._transformed[key] = Compiled(
+                    plain, static, options=self._program.options, invalidation=self._invalidation
+                )
                 found._origin = (self, transform, options)
         return found._bind(self._bound) if self._bound else found
 
@@ -166,6 +190,7 @@ class Compiled(Generic[P, R]):
         clone.__dict__.update({k: v for k, v in self.__dict__.items() if k not in ("grad", "value_and_grad", "hessp")})
         clone._bound = bound
         clone._fast = _NOTHING
+        clone._unbound = self  # kept: it is the one whose programs are dropped
         return clone
 
     @overload
@@ -372,7 +397,7 @@ def _bind_again(compiled: Compiled[..., Any], owner: Any) -> Compiled[..., Any]:
 
 
 def _compiled_like(like: Compiled[..., Any], function: Callable[..., Any]) -> Compiled[..., Any]:
-    return Compiled(function, options=like._program.options)
+    return Compiled(function, options=like._program.options, invalidation=like._invalidation)
 
 
 def _can_be_pickled(function: Callable[..., Any]) -> bool:

@@ -44,10 +44,13 @@ class Donating(Compiled[P, R]):
                 where=describe(caller()),
                 hint=f"its arguments are {', '.join(signature.names)}",
             )
-        made = cls(compiled._function, signature.static, options=program.options)
+        how: Any = {"options": program.options, "invalidation": compiled._invalidation}
+        made = cls(compiled._function, signature.static, **how)
         made._names = names
         changing = _with_changes(made._converted, signature, names)
-        made._changing = Compiled(changing, signature.static, options=program.options)
+        made._changing = Compiled(
+            changing, signature.static, options=program.options, invalidation=compiled._invalidation
+        )
         return made
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:

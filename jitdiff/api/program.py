@@ -9,12 +9,12 @@ from typing import Any
 
 from optree import PyTreeSpec
 
+from jitdiff.api.invalidation import Invalidation
 from jitdiff.api.specialisation import Options, Specialisation, sizes_of
 from jitdiff.errors import JitdiffError
 from jitdiff.frontend import Kind, Layout, NeedsStatic, Signature, Static, Traced, flatten_call, symbolic_kinds, trace
 from jitdiff.ir import ArrayType, NeedsConcreteSize
 from jitdiff.ir.builder import building
-from jitdiff.threads import Lock
 
 MAX_EXACT = 1024
 """Exact keys remembered for one function."""
@@ -48,14 +48,19 @@ class Program:
         How to compile.
     doc : str
         First line of emitted modules.
+    invalidation : Invalidation
+        Drops what was traced when it no longer holds.
     """
 
-    def __init__(self, function: Callable[..., Any], signature: Signature, options: Options, doc: str) -> None:
+    def __init__(
+        self, function: Callable[..., Any], signature: Signature, options: Options, doc: str, invalidation: Invalidation
+    ) -> None:
         self.function = function
         self.signature = signature
         self.options = options
         self.doc = doc
-        self.lock = Lock()
+        self.invalidation = invalidation
+        self.lock = invalidation.lock
         self.specialisations: list[Specialisation] = []
         self._layouts: dict[PyTreeSpec, Layout] = {}
         self._exact: dict[Any, Specialisation] = {}
@@ -80,10 +85,21 @@ class Program:
         with self.lock:
             return self._specialise(leaves, layout)
 
+    def forget(self) -> None:
+        """Drop everything that was traced."""
+        self.specialisations.clear()
+        self._exact.clear()
+        self._families.clear()
+        for layout in self._layouts.values():
+            layout.static = set()
+
     def like(self, other: Specialisation) -> Specialisation:
         """Return the specialisation for the kinds of arguments of another function's, which has the same parameters."""
         layout = Layout(self.signature, other.traced.layout.spec)
-        traced = trace_quietly(self.function, layout, other.traced.kinds, other.traced.sizes)
+        with self.lock:
+            self.invalidation.check()
+            with self.invalidation.tracing():
+                traced = trace_quietly(self.function, layout, other.traced.kinds, other.traced.sizes)
         return Specialisation(traced, self.doc, self.options, "asked for")
 
     def _specialise(self, leaves: Sequence[Any], layout: Layout) -> Specialisation:
@@ -101,9 +117,12 @@ class Program:
             found = self._exact.get((layout, kinds))
             if found is not None:
                 return found
+            if self.invalidation.check():
+                continue
             family = self._families.setdefault((layout, _without_sizes(kinds)), Family())
             try:
-                found = self._in_family(family, layout, kinds)
+                with self.invalidation.tracing():
+                    found = self._in_family(family, layout, kinds)
             except NeedsStatic as need:
                 if need.leaves <= layout.static:
                     raise need.error from need.__cause__

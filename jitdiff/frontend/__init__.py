@@ -6,6 +6,7 @@ from jitdiff.frontend.layout import Layout, Signature, flatten_call
 from jitdiff.frontend.leaves import Kind, Static, as_leaf, is_native, kind_of, native
 from jitdiff.frontend.mapping import AxisTree, vmap_call
 from jitdiff.frontend.objects import Self, can_be_opened, is_object
+from jitdiff.frontend.settled import Settled, noting
 from jitdiff.frontend.stored import StoredFunction
 from jitdiff.frontend.trace import NeedsStatic, Traced, symbolic_kinds, trace
 from jitdiff.frontend.trees import flatten, leaf_names, tree_map, unflatten
@@ -16,6 +17,7 @@ __all__ = [
     "Layout",
     "NeedsStatic",
     "Self",
+    "Settled",
     "Signature",
     "Static",
     "StoredFunction",
@@ -33,6 +35,7 @@ __all__ = [
     "leaf_names",
     "map",
     "native",
+    "noting",
     "range",
     "scan",
     "symbolic_kinds",

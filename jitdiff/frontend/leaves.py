@@ -43,7 +43,7 @@ class Static:
     __slots__ = ("_hash", "_key", "value")
 
     def __init__(self, value: Any, name: str = "") -> None:
-        self._key = _exact(value)
+        self._key = exact(value)
         try:
             self._hash = hash(self._key)
         except TypeError:
@@ -64,13 +64,13 @@ class Static:
         return repr(self.value)
 
 
-def _exact(value: Any) -> tuple[Any, ...]:
+def exact(value: Any) -> tuple[Any, ...]:
     """Return a key that tells apart what ``==`` takes for equal: 1, True and 1.0, or 0.0 and -0.0."""
     kind = type(value)
     if kind is tuple:
-        return (kind, *map(_exact, value))
+        return (kind, *map(exact, value))
     if kind is frozenset:
-        return kind, frozenset(map(_exact, value))
+        return kind, frozenset(map(exact, value))
     return kind, repr(value) if kind is float else value
 
 

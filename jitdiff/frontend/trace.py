@@ -17,6 +17,7 @@ from jitdiff.errors import JitdiffError, TraceWarning, TracingError
 from jitdiff.frontend.layout import Layout
 from jitdiff.frontend.leaves import Kind, Static
 from jitdiff.frontend.objects import assigned, attributes, closed
+from jitdiff.frontend.settled import note_object, note_references
 from jitdiff.frontend.trees import flatten
 from jitdiff.ir import (
     ArrayType,
@@ -102,11 +103,14 @@ def trace(
     for kind, label in zip(kinds, layout.names, strict=True):
         if isinstance(kind, Static):
             leaves.append(kind.value)
+            note_object(label, kind.value)
         else:
             params.append(Value(kind, label))
             leaves.append(Tracer(params[-1]))
     (args, kwargs), objects = closed(layout.spec, leaves)
     before = [(x, attributes(x)) for x in objects]
+    for x in objects:
+        note_object(type(x).__name__, type(x))
     builder = Builder(params, name=identifier)
     with building(builder), assuming(sizes) as assumptions:
         try:
@@ -129,6 +133,7 @@ def trace(
             raise builder.failure
         atoms, spec = result_atoms(result, name, function_location(function))
         block = _without_unread(builder.finish(atoms))
+        note_references(block.captured)
     if changed := assigned(before):
         warn(
             f"{name} assigns {', '.join(changed)}, which happens while it is traced only: the objects that it is "

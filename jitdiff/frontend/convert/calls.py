@@ -31,6 +31,7 @@ from jitdiff.frontend.convert.methods import METHODS
 from jitdiff.frontend.convert.operators import born, check_own, warn
 from jitdiff.frontend.convert.protocols import PROTOCOLS, PROTOCOLS_ON_VALUES
 from jitdiff.frontend.convert.state import is_followed
+from jitdiff.frontend.reads import CHANGING
 from jitdiff.ir.assumptions import acts_for_program
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
@@ -230,17 +231,7 @@ def _check_once(function: Any, args: tuple[Any, ...]) -> None:
                 hint="draw them before, and pass them as an argument",
             )
         warn("random numbers are drawn once, while tracing", "draw them outside, and pass them as an argument")
-    elif isinstance(owner, list | dict | set | deque) and function.__name__ in _CHANGING:
+    elif isinstance(owner, list | dict | set | deque) and function.__name__ in CHANGING:
         check_own(owner)
     elif function is builtins.next:
         check_own(args[0])
-
-
-_CHANGING = frozenset(
-    {
-        "add", "append", "appendleft", "clear", "difference_update", "discard", "extend", "extendleft", "insert",
-        "intersection_update", "pop", "popitem", "popleft", "remove", "reverse", "rotate", "setdefault", "sort",
-        "symmetric_difference_update", "update",
-    }
-)  # fmt: skip
-"""Methods that change a list, dict, set or deque."""

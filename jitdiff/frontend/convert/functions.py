@@ -12,11 +12,13 @@ import numpy as np
 
 from jitdiff.frontend.convert import support
 from jitdiff.frontend.convert.jitted import unjitted
-from jitdiff.frontend.convert.source import Definition, codes_in, compiled, find, with_code
+from jitdiff.frontend.convert.source import Definition, compiled, find, with_code
 from jitdiff.frontend.convert.syntax import converted
 from jitdiff.frontend.convert.tree import RUN
 from jitdiff.frontend.convert.values import redirected
 from jitdiff.frontend.libraries import is_library, package_of
+from jitdiff.frontend.reads import codes_in
+from jitdiff.frontend.settled import note
 from jitdiff.ops import Handle
 from jitdiff.ops.derived import Derived
 
@@ -43,6 +45,7 @@ class Rewriting:
         if code not in self.codes:
             self.codes[code] = None if _is_library(function) else self._rewritten(function)
         new = self.codes[code]
+        note(function, rewritten=new is not None)
         return function if new is None else with_code(function, new, {RUN: support})
 
     def callable(self, function: Any) -> Callable[..., Any] | None:
@@ -75,7 +78,8 @@ class Rewriting:
         # A generator keeps its frame, in which control flow stays Python's.
         rewrite = redirected if inspect.isgeneratorfunction(function) else self.rewrite
         made = compiled(function, rewrite(found.node, found.owner, _modules(function)), [RUN])
-        self.own.update(codes_in(made))
+        # What is as it was before is no one's own: a function from outside may be of equal code.
+        self.own.update(set(codes_in(made)) - set(codes_in(function.__code__)))
         return made
 
 

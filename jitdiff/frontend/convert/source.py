@@ -178,11 +178,3 @@ def _named(code: CodeType, name: str, qualname: str) -> CodeType:
         for c in code.co_consts
     )
     return code.replace(co_consts=consts, co_name=name, co_qualname=qualname)
-
-
-def codes_in(code: CodeType) -> Iterator[CodeType]:
-    """Yield a code object and those of the functions defined in it."""
-    yield code
-    for const in code.co_consts:
-        if isinstance(const, CodeType):
-            yield from codes_in(const)
