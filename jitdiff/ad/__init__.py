@@ -1,6 +1,7 @@
 """Differentiation: the reverse walk, forward mode derived from it, and what to save between forward and adjoint."""
 
 from jitdiff.ad.forward import push, pushforward, pushforward_block
+from jitdiff.ad.masks import counted
 from jitdiff.ad.reverse import pull
 from jitdiff.ad.save import Split, joint, split
 from jitdiff.ad.walk import Cotangents, active_values, walk
@@ -10,6 +11,7 @@ __all__ = [
     "Cotangents",
     "Split",
     "active_values",
+    "counted",
     "evaluate",
     "joint",
     "pull",

@@ -20,7 +20,7 @@ from jitdiff.passes import dce
 
 def pull_if(region: Region, node: If, cotangents: Cotangents) -> None:
     """Append the adjoint of a branch, and let the branch give what it needs."""
-    gs = [cotangents.take(out)[0] for out in node.outs]
+    gs = [cotangents.take(out) for out in node.outs]
     free = [v for v in free_values(node.then, node.orelse) if v in region.active]
     if not free or all(g is None for g in gs):
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jitdiff.ad.masks import counted
 from jitdiff.ad.region import zeros
 from jitdiff.ad.reverse import pull
 from jitdiff.ir import Apply, ArrayType, Block, For, If, Value, While, outs_of, reads_of, type_of
@@ -55,11 +56,11 @@ def pushforward(op: Op, xs: Sequence[Any], y: Any, tangents: Sequence[Any | None
         if ct is not None and t is not None:
             seeds.append((lift(fit(computed(ct), type_of(x))), t))
     stop = len(here.block.nodes)
-    found = pull(here, start, seeds, [s for s in symbols if s is not None], stop)
+    found = pull(here, start, seeds, [s for s in symbols if s is not None], stop, masking=False)
     _drop_dependents(here, start, {s for s in symbols if s is not None})
     results = iter(found)
     out = tuple(None if s is None else next(results) for s in symbols)
-    return out if op.multiple else out[0]
+    return out if op.multiple else counted(op, xs, tangents, out[0])
 
 
 def pushforward_block(

@@ -24,8 +24,8 @@ from jitdiff.passes import dce
 
 def pull_loop(region: Region, node: For | While, cotangents: Cotangents) -> None:
     """Append the adjoint of a loop, and let the loop save what it needs."""
-    gs = [cotangents.take(out)[0] for out in node.outs]
-    hs = [cotangents.take(s)[0] for s in node.stacked]
+    gs = [cotangents.take(out) for out in node.outs]
+    hs = [cotangents.take(s) for s in node.stacked]
     free = [v for v in free_values(node.body) if v in region.active]
     if all(g is None for g in (*gs, *hs)):
         return

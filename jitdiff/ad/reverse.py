@@ -25,6 +25,7 @@ def pull(
     wrt: Sequence[Value],
     stop: int | None = None,
     constants: Collection[Value] = (),
+    masking: bool = True,
 ) -> list[Any | None]:
     """Append to the current block the adjoint of the nodes that `source` recorded since `start`.
 
@@ -40,6 +41,8 @@ def pull(
         What to differentiate by.
     constants : collection of Value
         Results of nodes that nothing is differentiated through.
+    masking : bool
+        Whether zero cotangents of what was not taken win over infinite slopes; of no use in a linear program.
 
     Returns
     -------
@@ -49,7 +52,7 @@ def pull(
     nodes = source.block.nodes
     stop = len(nodes) if stop is None else stop
     active = active_values(nodes[start:stop], [v for v in wrt if v.type.is_float], constants)
-    cotangents = Cotangents(wanted_among(active), set(wrt))
+    cotangents = Cotangents(wanted_among(active), set(wrt), masking)
     for atom, g in seeds:
         if isinstance(atom, Value):
             cotangents.add(atom, Tracer(lift(g)))

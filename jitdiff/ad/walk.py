@@ -7,9 +7,11 @@ from typing import Any, Protocol
 
 from numpy import ndarray
 
+from jitdiff.ad.masks import Mask, guarded, joined, passed
 from jitdiff.ir import Apply, Atom, Node, Value, outs_of, reads_of
-from jitdiff.ops import Op
+from jitdiff.ops import OPS, Op
 from jitdiff.ops.fit import fit
+from jitdiff.ops.table import Level
 
 
 class Step(Protocol):
@@ -47,36 +49,32 @@ class Cotangents:
     A key is anything hashable with a ``type`` that names its dtype and shape: an IR `Value`, a Tensor.
     """
 
-    __slots__ = ("keep", "masked", "sums", "wanted")
+    __slots__ = ("keep", "masks", "sums", "wanted")
 
-    def __init__(self, wanted: Callable[[Any], bool], keep: Collection[Hashable] = ()) -> None:
+    def __init__(self, wanted: Callable[[Any], bool], keep: Collection[Hashable] = (), masking: bool = True) -> None:
         self.sums: dict[Hashable, Any] = {}
-        self.masked: set[Hashable] = set()
+        self.masks: dict[Hashable, Mask] | None = {} if masking else None
         self.wanted = wanted
         self.keep = keep
 
-    def add(self, key: Any, g: Any, masked: bool = False) -> None:
+    def add(self, key: Any, g: Any) -> None:
         """Add `g`, fitted to the shape and dtype of `key`, to its cotangent."""
         if g is None or not self.wanted(key):
             return
         if getattr(g, "shape", ()) != key.shape or getattr(g, "dtype", None) != key.dtype:
             g = fit(g, key.type)
         have = self.sums.get(key)
-        self.sums[key] = g if have is None else have + g
-        if masked:
-            self.masked.add(key)
+        self.put(key, g if have is None else have + g)
 
     def put(self, key: Any, g: Any) -> None:
         """Let `g`, to which the cotangent of `key` so far has been added, be its cotangent."""
         self.sums[key] = g
+        if self.masks:
+            self.masks.pop(key, None)
 
-    def take(self, key: Any) -> tuple[Any, bool]:
-        """Return the cotangent of `key` (None if there is none), no longer needed, and whether it is masked."""
-        g = self.sums.get(key) if key in self.keep else self.sums.pop(key, None)
-        if key in self.masked:
-            self.masked.discard(key)
-            return g, True
-        return g, False
+    def take(self, key: Any) -> Any:
+        """Return the cotangent of `key`, no longer needed, or None."""
+        return self.sums.get(key) if key in self.keep else self.sums.pop(key, None)
 
     def get(self, key: Any) -> Any:
         """Return the cotangent of `key`, or None."""
@@ -91,14 +89,15 @@ def apply_rule(step: Step, cotangents: Cotangents, read: Read) -> None:
     """Take the cotangents of a step's results, and add to those of its operands."""
     # What `Cotangents.take` and `add` do stands here in line: tapes spend much of their time in this function.
     op: Op = step.op
-    sums, masks = cotangents.sums, cotangents.masked
+    sums, masks = cotangents.sums, cotangents.masks
+    mask: Mask | None = None
     g: Any
     if op.multiple:
-        taken = [cotangents.take(out) for out in step.outs]
-        g = tuple(t[0] for t in taken)
+        g = tuple(cotangents.take(out) for out in step.outs)
         if all(t is None for t in g):
             return
-        masked = op.masks or any(t[1] for t in taken)
+        if masks:
+            mask = joined([masks.pop(out, None) for out, t in zip(step.outs, g, strict=True) if t is not None])
     else:
         (out,) = step.outs
         g = sums.get(out)
@@ -106,17 +105,22 @@ def apply_rule(step: Step, cotangents: Cotangents, read: Read) -> None:
             return
         if out not in cotangents.keep:
             del sums[out]
-        masked = op.masks
-        if masks and out in masks:
-            masks.discard(out)
-            masked = True
+        if masks:
+            mask = masks.pop(out, None)
     xs, y = read(step)
     wanted = cotangents.wanted
-    for arg, x, ct in zip(step.args, xs, op.pullback(xs, y, g, step.attrs, masked), strict=True):
+    masking = mask is not None or (masks is not None and (op.counts is not None or op.selects is not None))
+    below: Mask | None = None
+    for k, (arg, x, ct) in enumerate(zip(step.args, xs, op.pullback(xs, y, g, step.attrs), strict=True)):
         if ct is None or not wanted(arg):
             continue
         if callable(ct):
             ct = ct()  # noqa: PLW2901
+        if masking:
+            only = not any(n != k and wanted(other) for n, other in enumerate(step.args))
+            if mask is not None:
+                ct = guarded(op, k, xs, ct, mask, only)  # noqa: PLW2901
+            below = passed(op, k, arg.type, xs, y, step.attrs, mask, only)
         if type(ct) is ndarray is type(x):
             fits = ct.shape == x.shape and ct.dtype is x.dtype
         else:
@@ -124,9 +128,15 @@ def apply_rule(step: Step, cotangents: Cotangents, read: Read) -> None:
         if not fits:
             ct = fit(ct, arg.type)  # noqa: PLW2901
         have = sums.get(arg)
-        sums[arg] = ct if have is None else have + ct
-        if masked:
-            masks.add(arg)
+        if have is None:
+            sums[arg] = ct
+        else:
+            sums[arg] = have + ct
+            if masks is not None:
+                before = masks.pop(arg, None)
+                below = None if below is None or before is None else before.union(below)
+        if below is not None and masks is not None:
+            masks[arg] = below
 
 
 def walk(
@@ -152,7 +162,22 @@ def walk(
         if region is None or hasattr(node, "op"):
             apply_rule(node, cotangents, read)
         else:
-            region(node, cotangents)
+            _apply_region(node, cotangents, region)
+
+
+def _apply_region(node: Any, cotangents: Cotangents, region: Callable[[Any, Cotangents], None]) -> None:
+    """Walk a branch or loop; where none of its results counts, it adds nothing to any cotangent."""
+    sums, masks = cotangents.sums, cotangents.masks
+    mask = joined([masks.pop(out, None) for out in outs_of(node) if sums.get(out) is not None]) if masks else None
+    if mask is None or mask.level < Level.CHOICE:
+        region(node, cotangents)
+        return
+    taken, before = mask.taken(), dict(sums)
+    region(node, cotangents)
+    for key, g in sums.items():
+        have = before.get(key)
+        if g is not have:
+            sums[key] = OPS["where"](taken, g, 0.0 if have is None else have)
 
 
 def active_values(nodes: Sequence[Node], seeds: Iterable[Value], constants: Collection[Value] = ()) -> set[Value]:

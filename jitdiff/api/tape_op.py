@@ -13,6 +13,7 @@ from jitdiff.frontend import AxisTree, vmap_call
 from jitdiff.ir import ArrayType
 from jitdiff.ops import Op
 from jitdiff.ops.batched import Batched
+from jitdiff.ops.families import every_operand
 
 
 def operation(
@@ -86,6 +87,7 @@ def operation(
         evaluate=(lambda *xs: evaluate(xs)) if multiple else (lambda *xs: evaluate(xs)[0]),
         infer=lambda *_: tuple(types),
         vjp=vjp if moving and floats else None,
+        guards=every_operand,
         inline=inline if multiple else (lambda *xs: inline(*xs)[0]),
         multiple=multiple,
     )

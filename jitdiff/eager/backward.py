@@ -23,6 +23,7 @@ def backward(
     seeds: Sequence[Any],
     sources: Sequence[Any],
     outer: Sequence[Recorder],
+    masking: bool = True,
 ) -> list[Any]:
     """Return the gradient of the sum of ``targets * seeds`` by each source, None where it is not connected.
 
@@ -39,9 +40,11 @@ def backward(
         What to differentiate by.
     outer : sequence of Recorder
         The recorders that the computation is recorded on. With none, it runs on plain arrays.
+    masking : bool
+        Whether zero cotangents of what was not taken win over infinite slopes; of no use in a linear program.
     """
     steps = list(recorder.steps)
-    cotangents = Cotangents(wanted(recorder, steps, sources), set(sources))
+    cotangents = Cotangents(wanted(recorder, steps, sources), set(sources), masking)
     sums = cotangents.sums
     for target, seed in zip(targets, seeds, strict=True):
         g: Any = _ones(target) if seed is None else seed

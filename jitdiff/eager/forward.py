@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from jitdiff.ad import counted
 from jitdiff.eager.arguments import UnconnectedGradients, handles_in, is_zero, nested_as, unflatten
 from jitdiff.eager.backward import backward, read_arrays, read_tensors
 from jitdiff.eager.convert import convert
@@ -115,8 +116,15 @@ def pushforward(step: Step, tangents: Sequence[Any], outer: Sequence[Recorder]) 
             for arg, given, tangent in zip(step.args, pulled, tangents, strict=True)
             if tangent is not None and isinstance(ct := computed(given), Tensor)
         ]
-    found = iter(backward(inner, [p[0] for p in pairs], [p[1] for p in pairs], [g for g in gs if g is not None], outer))
-    return [None if g is None else next(found) for g in gs]
+    moved = backward(
+        inner, [p[0] for p in pairs], [p[1] for p in pairs], [g for g in gs if g is not None], outer, masking=False
+    )
+    found = iter(moved)
+    dots = [None if g is None else next(found) for g in gs]
+    if step.op.counts is not None:
+        with recording(outer):
+            dots = [counted(step.op, xs, tangents, *dots)]
+    return dots
 
 
 def _require_no_trace() -> None:

@@ -89,6 +89,8 @@ item = Op(
     evaluate=lambda x, *, key: x[key],
     infer=lambda t, *, key: (t.with_shape(understand(key, t).shape),),
     vjp=_vjp,
+    moves=True,
+    selects=lambda xs, k: False,
     write_back=_write_back,
 )
 """``item(x, key=key)`` is ``x[key]`` for a Tensor and a basic index."""

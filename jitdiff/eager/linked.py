@@ -20,6 +20,7 @@ from jitdiff.ir import ArrayType, Block, Builder, Shape, Value, free_values, typ
 from jitdiff.ir.builder import building
 from jitdiff.ops import Op, Tracer, lift
 from jitdiff.ops.batched import by_rows
+from jitdiff.ops.families import every_operand
 from jitdiff.ops.tracer import builder_now
 
 Pull = Callable[[list[Any]], Sequence[Any]]
@@ -61,7 +62,14 @@ def link(
         return [ct._value if raw and isinstance(ct, EagerHandle) else ct for ct in found]
 
     types = tuple(type_of(r) for r in results)
-    op = Op(name=name, evaluate=lambda *xs: None, infer=lambda *_: types, vjp=by_rows(vjp), multiple=True)
+    op = Op(
+        name=name,
+        evaluate=lambda *xs: None,
+        infer=lambda *_: types,
+        vjp=by_rows(vjp),
+        multiple=True,
+        guards=every_operand,
+    )
     values = [x._value for x in operands]
     record(Step(op, tuple(operands), {}, tuple(results), values, tuple(r._value for r in results)))
     return results
@@ -144,6 +152,7 @@ def link_traced(name: str, operands: Sequence[Any], primal: Primal, rule: Rule, 
         evaluate=lambda *xs: tuple(evaluate(forward, xs)),
         infer=lambda *_: outs,
         vjp=by_rows(vjp),
+        guards=every_operand,
         inline=lambda *xs: tuple(replay(forward, xs)),
         multiple=True,
     )

@@ -13,7 +13,7 @@ from jitdiff.ops.axes import along, normalized_axis, shape_of
 from jitdiff.ops.batching import over_axes
 from jitdiff.ops.elementwise import multiply, subtract
 from jitdiff.ops.emission import Call
-from jitdiff.ops.families import general, linear, promote_all
+from jitdiff.ops.families import every_operand, general, linear, promote_all
 from jitdiff.ops.logic import not_equal
 from jitdiff.ops.reduce import converted, kept, refuse
 from jitdiff.ops.samples import array, sample
@@ -69,6 +69,7 @@ recurrence = general(
     lambda a, b, *, axis: b,
     Call("recurrence({0}, {1}, {axis}, {out})"),
     _recurrence_vjp,
+    guards=every_operand,
     operands=promote_all,
     batch=over_axes,
     samples=[sample(array(2, 3), array(2, 3), axis=0), sample(array(4), array(4), axis=0)],
@@ -81,6 +82,7 @@ cumprod_ = general(
     Call("cumprod({0}, {axis}, {out})"),
     # Without a division, so that zeros among the factors do no harm.
     lambda xs, y, g, *, axis: (multiply(delayed(y, axis, 1), _backwards(xs[0], g, axis)),),
+    guards=every_operand,
     batch=over_axes,
     samples=_SAMPLES,
 )

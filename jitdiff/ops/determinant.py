@@ -15,7 +15,7 @@ from jitdiff.ops.batching import on_stacks
 from jitdiff.ops.contraction import matmul
 from jitdiff.ops.elementwise import multiply
 from jitdiff.ops.emission import Call, Site
-from jitdiff.ops.families import general, promote_floating
+from jitdiff.ops.families import every_operand, general, promote_floating
 from jitdiff.ops.linalg import as_stack, inv_, matrices
 from jitdiff.ops.reduce import sum_
 from jitdiff.ops.samples import array, sample
@@ -99,6 +99,7 @@ cofactors_along: Op = general(
     lambda a, direction: a,
     Call("cofactors_along({0}, {1}, {out})"),
     _along_vjp,
+    guards=every_operand,
     operands=promote_floating,
     samples=[
         sample(array(3, 3, kind="invertible"), array(3, 3)),
@@ -113,6 +114,7 @@ cofactors: Op = general(
     lambda a: a,
     Call("cofactors({0}, {out})"),
     lambda xs, y, g: [cofactors_along(xs[0], g)],
+    guards=every_operand,
     operands=promote_floating,
     batch=on_stacks,
     samples=[sample(array(3, 3)), sample(array(2, 3, 3, kind="invertible"))],
@@ -135,6 +137,7 @@ det_: Op = general(
     lambda a: a.with_shape(a.shape[:-2]),
     Call(scalar_or_stack("det")),
     lambda xs, y, g: [multiply(_scaling(g), cofactors(xs[0]))],
+    guards=every_operand,
     operands=promote_floating,
     batch=on_stacks,
     samples=[sample(array(3, 3)), sample(array(2, 3, 3, kind="invertible"))],
@@ -157,6 +160,7 @@ slogdet_logabsdet: Op = general(
     lambda a: a.with_shape(a.shape[:-2]),
     Call(scalar_or_stack("slogdet_logabsdet")),
     lambda xs, y, g: [multiply(_scaling(g), matrix_transpose(inv_(xs[0])))],
+    guards=every_operand,
     operands=promote_floating,
     batch=on_stacks,
     samples=[sample(array(3, 3, kind="invertible")), sample(array(2, 3, 3, kind="invertible"))],

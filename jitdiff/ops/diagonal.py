@@ -38,6 +38,7 @@ diagonal_: Op = linear(
     Element(lambda at, read, site: read(0, _on_diagonal(at, site.attrs["offset"])), moves=True),
     lambda g, t, *, offset: from_diagonal(g, offset=offset, shape=t.shape),
     batch=on_last_axes,
+    selects=lambda xs, k: True,
     samples=[sample(array(3, 3), offset=0), sample(array(2, 3, 4), offset=1), sample(array(4, 2), offset=-1)],
     write_back=read_only,
 )
@@ -80,6 +81,7 @@ triangle: Op = linear(
     lambda t, *, offset, lower: t,
     Element(_triangle_element),
     lambda g, t, *, offset, lower: triangle(g, offset=offset, lower=lower),
+    selects=lambda xs, k: True,
     batch=on_last_axes,
     samples=[sample(array(3, 3), offset=0, lower=True), sample(array(2, 3, 4), offset=-1, lower=False)],
 )

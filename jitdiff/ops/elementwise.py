@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,38 @@ from jitdiff.ir.dtypes import supported
 from jitdiff.ops.batching import elementwise
 from jitdiff.ops.emission import Element, Index, Read, Site, broadcast_index
 from jitdiff.ops.families import general, pointwise, promoted_dtype
-from jitdiff.ops.logic import equal
+from jitdiff.ops.logic import isfinite, logical_not, logical_or, not_equal
 from jitdiff.ops.samples import POSITIVE, REALS, array, sample
-from jitdiff.ops.table import OPS, UFUNCS, Op, implements
+from jitdiff.ops.table import OPS, UFUNCS, Level, Op, implements
 
 add = pointwise("add", np.add, "{0} + {1}", 1.0, 1.0, samples=REALS)
 subtract = pointwise("subtract", np.subtract, "{0} - {1}", 1.0, -1.0, samples=REALS)
 negative = pointwise("negative", np.negative, "-{0}", -1.0, samples=REALS)
-multiply = pointwise("multiply", np.multiply, "{0} * {1}", lambda x, y, z: y, lambda x, y, z: x, samples=REALS)
+
+
+def _beside_a_number(xs: Sequence[Any], k: int, only: bool) -> bool:
+    """Whether the other operand is a constant number, or one for a whole array, which is taken to be finite."""
+    return not getattr(xs[1 - k], "shape", ()) and (only or bool(getattr(xs[k], "shape", ())))
+
+
+def _where_constants_are_not_zero(xs: Sequence[Any], k: int, only: bool) -> Callable[[], Any] | None:
+    other = xs[1 - k]
+    if not only or not getattr(other, "shape", ()) or (isinstance(other, np.ndarray) and bool(np.all(other))):
+        return None
+    # Zero times what is infinite is NaN, and so is its derivative.
+    return lambda: logical_or(not_equal(other, 0), logical_not(isfinite(xs[k])))
+
+
+multiply = pointwise(
+    "multiply",
+    np.multiply,
+    "{0} * {1}",
+    lambda x, y, z: y,
+    lambda x, y, z: x,
+    counts=_where_constants_are_not_zero,
+    guards=lambda xs, k, only: not _beside_a_number(xs, k, only),
+    samples=REALS,
+)
 
 
 def _divide_vjp(xs: Any, z: Any, g: Any) -> Any:
@@ -39,11 +64,19 @@ divide: Op = pointwise(
     lambda x, y, z: _inverse(y),
     lambda x, y, z: negative(divide(z, y)),
     vjp=_divide_vjp,
+    guards=lambda xs, k, only: k == 1 or not _beside_a_number(xs, k, only),
+    steep=Level.PART,
     samples=[REALS, POSITIVE],
 )
 square = pointwise("square", np.square, "{0} * {0}", lambda x, y: 2.0 * x, samples=REALS)
 absolute = pointwise(
-    "absolute", np.absolute, "abs({0})", 0.0, vjp=lambda xs, y, g: [OPS["signed"](g, xs[0])], samples=REALS
+    "absolute",
+    np.absolute,
+    "abs({0})",
+    0.0,
+    vjp=lambda xs, y, g: [OPS["signed"](g, xs[0])],
+    steep=Level.FACTOR,
+    samples=REALS,
 )
 sign: Op = pointwise("sign", np.sign, "sign({0})", 0.0, samples=REALS)
 
@@ -105,7 +138,7 @@ where: Op = general(
     Element(_where_element),
     lambda xs, y, g: (None, lambda: where(xs[0], g, 0.0), lambda: where(xs[0], 0.0, g)),
     operands=lambda c, x, y: (np.dtype(bool), promoted_dtype(x, y), promoted_dtype(x, y)),
-    masks=True,
+    counts=lambda xs, k, only: lambda: xs[0] if k == 1 else logical_not(xs[0]),
     batch=elementwise,
     samples=[
         sample(np.array([True, False, True]), array(2, 3), array(3)),
@@ -123,13 +156,3 @@ def np_where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
             hint="give the values too: np.where(condition, x, y)",
         )
     return where(condition, x, y)
-
-
-multiply_no_nan = pointwise(
-    "multiply_no_nan",
-    lambda g, d: np.multiply(g, np.where(np.equal(g, 0), np.zeros_like(d), d)),
-    "{0} * {1} if {0} != 0 else {0}",
-    lambda g, d, y: where(equal(g, 0.0), 0.0, d),
-    lambda g, d, y: g,
-    samples=REALS,
-)

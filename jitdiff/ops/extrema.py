@@ -10,7 +10,7 @@ import numpy as np
 from jitdiff.errors import ArgumentTypeError
 from jitdiff.ops.elementwise import multiply, where
 from jitdiff.ops.families import pointwise
-from jitdiff.ops.logic import equal, greater, isnan, less
+from jitdiff.ops.logic import equal, greater, greater_equal, isnan, less, less_equal
 from jitdiff.ops.samples import REALS, array, sample
 from jitdiff.ops.table import Op, implements, unsupported
 
@@ -26,10 +26,22 @@ def _shared(wins: Op) -> Callable[..., Any]:
     return vjp
 
 
+def _winning(wins: Op) -> Callable[..., Any]:
+    """Return where each of two operands wins or ties."""
+    return lambda xs, k, only: lambda: wins(xs[k], xs[1 - k])
+
+
 maximum = pointwise(
-    "maximum", np.maximum, "maximum({0}, {1})", vjp=_shared(greater), masks=True, samples=[REALS, REALS]
+    "maximum",
+    np.maximum,
+    "maximum({0}, {1})",
+    vjp=_shared(greater),
+    counts=_winning(greater_equal),
+    samples=[REALS, REALS],
 )
-minimum = pointwise("minimum", np.minimum, "minimum({0}, {1})", vjp=_shared(less), masks=True, samples=[REALS, REALS])
+minimum = pointwise(
+    "minimum", np.minimum, "minimum({0}, {1})", vjp=_shared(less), counts=_winning(less_equal), samples=[REALS, REALS]
+)
 
 
 @implements(np.fmax, samples=[sample(array(2, 3), array(3)), sample(np.array([np.nan, 1.0]), array(2))])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
@@ -16,7 +15,7 @@ from jitdiff.ops.batching import Batch, elementwise
 from jitdiff.ops.emission import Element, Emission, Index, Read, Site, broadcast_index
 from jitdiff.ops.samples import Domain, Sample, sample
 from jitdiff.ops.samples import array as array_sample
-from jitdiff.ops.table import OPS, Op, Vjp, register
+from jitdiff.ops.table import OPS, Counts, Level, Op, Selects, Vjp, register
 
 Partial = Callable[..., Any] | float | None
 
@@ -30,9 +29,11 @@ def pointwise(
     template: str,
     *partials: Partial,
     samples: Domain | Sequence[Domain | float],
-    masks: bool = False,
     evaluate: Callable[..., Any] | None = None,
     vjp: Vjp | None = None,
+    counts: Counts | None = None,
+    guards: Callable[..., bool] | None = None,
+    steep: Level = Level.CHOICE,
 ) -> Op:
     """Declare an op that works element by element; its partial derivatives are the whole rule.
 
@@ -49,26 +50,28 @@ def pointwise(
         stops gradients (its derivative is zero almost everywhere, or its result is not floating).
     samples : Domain or sequence of Domain
         Domain of each operand (one for all if single), or a number that it is.
-    masks : bool
-        Whether it selects among its operands.
     evaluate : callable, optional
         NumPy evaluation, if not `numpy` itself.
     vjp : callable, optional
         The rule, where multiplying by partial derivatives is not the best of rules.
+    counts : callable, optional
+        Where its operands count, for an operation that selects among them; see `Op`.
+    guards : callable, optional
+        Which cotangents need a guard, if not those with a partial derivative that is computed; see `Op`.
+    steep : Level, optional
+        PART if a derivative may be infinite or NaN at finite numbers, FACTOR if the value is finite there; see `Op`.
     """
     nin = numpy.nin if isinstance(numpy, np.ufunc) else max(len(partials), len(set(re.findall(r"\{\d\}", template))))
     domains: list[Domain | float] = [samples] * nin if isinstance(samples, Domain) else list(samples)
 
-    def rule(masked: bool) -> Callable[..., Any]:
-        if len(partials) == 1:
-            return _rule_of_one(partials[0], masked)
+    if len(partials) == 1:
+        rule = _rule_of_one(partials[0])
+    else:
         # What is a number times the cotangent costs little; the rest is computed if it is wanted.
-        shares = [(_share(p, masked), callable(p)) for p in partials]
+        shares = [(_share(p), callable(p)) for p in partials]
 
-        def vjp(xs: Sequence[Any], y: Any, g: Any) -> list[Any]:
+        def rule(xs: Sequence[Any], y: Any, g: Any) -> Sequence[Any]:
             return [partial(share, xs, y, g) if costly else share(xs, y, g) for share, costly in shares]
-
-        return vjp
 
     calls = set(re.findall(r"(\w+)\(", template))
     resolve = _ufunc_types(numpy) if isinstance(numpy, np.ufunc) else _promoted
@@ -82,9 +85,10 @@ def pointwise(
             ),
         ),
         operands=lambda *types: resolve(types)[:-1],
-        vjp=vjp or (rule(masked=False) if partials else None),
-        masked_vjp=rule(masked=True) if any(map(callable, partials)) else None,
-        masks=masks,
+        vjp=vjp or (rule if partials else None),
+        counts=counts,
+        guards=guards or _guarding({k for k, p in enumerate(partials) if vjp or callable(p)}),
+        steep=steep,
         emission=Element(_broadcasting(template), costly=not calls <= CHEAP),
         batch=elementwise,
         samples=[
@@ -95,15 +99,22 @@ def pointwise(
     return register(op, numpy if isinstance(numpy, np.ufunc) else None)
 
 
+def _guarding(operands: set[int]) -> Callable[..., bool]:
+    return lambda xs, k, only: k in operands
+
+
+def every_operand(xs: Sequence[Any], k: int, only: bool) -> bool:
+    """Say that the cotangents of all operands need a guard."""
+    return True
+
+
 def _drawn(domain: Domain | float, *shape: int) -> Any:
     return array_sample(*shape, domain=domain) if isinstance(domain, Domain) else domain
 
 
-def _share(slope: Partial, masked: bool) -> Callable[[Sequence[Any], Any, Any], Any]:
+def _share(slope: Partial) -> Callable[[Sequence[Any], Any, Any], Any]:
     """Return the function of operands, result and cotangent that gives the cotangent times a partial derivative."""
     if callable(slope):
-        if masked:
-            return lambda xs, y, g: _multiply_masked(g, slope(*xs, y))
         return lambda xs, y, g: g * slope(*xs, y)
     if slope is None:
         return lambda xs, y, g: None
@@ -116,16 +127,11 @@ def _share(slope: Partial, masked: bool) -> Callable[[Sequence[Any], Any, Any], 
     return lambda xs, y, g: g * slope
 
 
-def _rule_of_one(slope: Partial, masked: bool) -> Callable[..., Any]:
-    if callable(slope) and not masked:
+def _rule_of_one(slope: Partial) -> Callable[..., Any]:
+    if callable(slope):
         return lambda xs, y, g: (g * slope(xs[0], y),)
-    share = _share(slope, masked)
+    share = _share(slope)
     return lambda xs, y, g: (share(xs, y, g),)
-
-
-def _multiply_masked(g: Any, slope: Any) -> Any:
-    known = isinstance(slope, int | float) and math.isfinite(slope)
-    return g * slope if known else OPS["multiply_no_nan"](g, slope)
 
 
 def _broadcasting(template: str) -> Callable[[Index, Read, Site], str]:
@@ -192,7 +198,11 @@ def general(
     *,
     samples: Sequence[Sample],
     operands: Callable[..., Sequence[np.dtype[Any] | None]] | None = None,
-    masks: bool = False,
+    moves: bool = False,
+    selects: Selects | None = None,
+    counts: Counts | None = None,
+    guards: Callable[..., bool] | None = None,
+    steep: Level = Level.CHOICE,
     write_back: Callable[..., Any] | None = None,
     batch: Batch | None = None,
 ) -> Op:
@@ -204,7 +214,11 @@ def general(
             infer=lambda *types, **attrs: (infer(*types, **attrs),),
             operands=operands,
             vjp=vjp,
-            masks=masks,
+            moves=moves,
+            selects=selects,
+            counts=counts,
+            guards=guards,
+            steep=steep,
             emission=emission,
             samples=samples,
             write_back=write_back,
@@ -221,10 +235,11 @@ def linear(
     transpose: Callable[..., Any],
     *,
     samples: Sequence[Sample],
+    selects: Selects | None = None,
     write_back: Callable[..., Any] | None = None,
     batch: Batch | None = None,
 ) -> Op:
-    """Declare an op linear in its only differentiable operand, the first; its transpose is the whole rule.
+    """Declare an op that moves or adds elements of its only differentiable operand, the first.
 
     `transpose(g, type, *rest, **attrs)` maps a cotangent of the result to one of the first operand, which has the
     type `type`; `rest` are the values of the other operands.
@@ -235,7 +250,18 @@ def linear(
 
         return [transpose(g, type_of(xs[0]), *xs[1:], **attrs), *(None,) * (len(xs) - 1)]
 
-    return general(name, evaluate, infer, emission, vjp, samples=samples, write_back=write_back, batch=batch)
+    return general(
+        name,
+        evaluate,
+        infer,
+        emission,
+        vjp,
+        samples=samples,
+        moves=True,
+        selects=selects,
+        write_back=write_back,
+        batch=batch,
+    )
 
 
 def promote_all(*types: ArrayType, **attrs: Any) -> list[np.dtype[Any]]:

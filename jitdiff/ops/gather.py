@@ -143,6 +143,9 @@ gather: Op = general(
         scatter(g, *xs[1:], shape=type_of(xs[0]).shape, selection=selection),
         *(None,) * (len(xs) - 1),
     ),
+    moves=True,
+    # Several positions that are values are a choice; one is a part, as a slice is.
+    selects=lambda xs, k: any(type_of(i).shape for i in xs[1:]),
     operands=_index_dtypes,
     batch=_gather_batch,
     samples=[
@@ -175,6 +178,7 @@ scatter: Op = general(
     lambda t, *indices, shape, selection: t.with_shape(shape),
     Writes(lambda site: (literal(0, site.out.dtype), [_writes(site, 1, 0, "{0} + {1}")])),
     lambda xs, y, g, *, shape, selection: (gather(g, *xs[1:], selection=selection), *(None,) * (len(xs) - 1)),
+    moves=True,
     operands=_index_dtypes,
     batch=_scatter_batch,
     samples=[
@@ -219,6 +223,7 @@ index_add_: Op = general(
     _updated_type,
     _copy_then("{0} + {1}"),
     lambda xs, y, g, *, selection: (g, gather(g, *xs[2:], selection=selection), *(None,) * (len(xs) - 2)),
+    moves=True,
     operands=_updated_dtypes,
     batch=_update_batch,
     samples=[
@@ -265,6 +270,8 @@ index_set_: Op = general(
     lambda t, values, *indices, selection, distinct: _updated_type(t, values, *indices, selection=selection),
     _copy_then("{1}"),
     _index_set_vjp,
+    moves=True,
+    selects=lambda xs, k: any(type_of(i).shape for i in xs[2:]) if k == 0 else None,
     operands=_updated_dtypes,
     batch=_update_batch,
     samples=[

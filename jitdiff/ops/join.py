@@ -71,6 +71,7 @@ concatenate_: Op = general(
     _concatenate_type,
     Writes(_concatenate_writes),
     _concatenate_vjp,
+    moves=True,
     operands=_common_dtype,
     batch=over_axes,
     samples=[sample(array(2, 3), array(1, 3), axis=0), sample(array(2, 3), array(2, 2), array(2, 1), axis=1)],

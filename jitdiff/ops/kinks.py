@@ -14,7 +14,7 @@ from jitdiff.ops.elementwise import divide, sign, where, zeros_like
 from jitdiff.ops.families import pointwise
 from jitdiff.ops.logic import equal, logical_and
 from jitdiff.ops.samples import POSITIVE, REALS
-from jitdiff.ops.table import Op
+from jitdiff.ops.table import Level, Op
 
 
 def _no_slope_at_zero(g: Any, slope: Any, x: Any) -> Any:
@@ -29,6 +29,7 @@ settled: Op = pointwise(
     lambda g, slope, x, y: where(equal(x, 0), 0.0, slope),
     lambda g, slope, x, y: where(equal(x, 0), 0.0, g),
     lambda g, slope, x, y: where(equal(x, 0), math.nan, zeros_like(x)),
+    steep=Level.FACTOR,
     samples=[REALS, REALS, POSITIVE],
 )
 """``settled(g, slope, x)`` is ``g * slope``, and 0 where `x` is 0, near which the slope or its derivative is unbounded.
@@ -43,6 +44,7 @@ signed: Op = pointwise(
     "{0} * sign({1})",
     lambda g, x, y: sign(x),
     lambda g, x, y: where(logical_and(equal(x, 0), equal(g, 0)), math.nan, zeros_like(x)),
+    steep=Level.FACTOR,
     samples=[REALS, POSITIVE],
 )
 """``signed(g, x)`` is `g` with the sign of `x`: the cotangent of an absolute value.

@@ -17,7 +17,7 @@ from jitdiff.ops.diagonal import tril
 from jitdiff.ops.einsum import einsum
 from jitdiff.ops.elementwise import multiply
 from jitdiff.ops.emission import Call
-from jitdiff.ops.families import general, promote_floating
+from jitdiff.ops.families import every_operand, general, promote_floating
 from jitdiff.ops.samples import array, sample
 from jitdiff.ops.shape import broadcast, expand_dims, matrix_transpose, moveaxis, reshaped
 from jitdiff.ops.table import Op, implements
@@ -51,6 +51,7 @@ solve_: Op = general(
     lambda a, b: b,
     Call("solve({0}, {1}, {out})"),
     _solve_vjp,
+    guards=every_operand,
     operands=promote_floating,
     batch=_solve_batch,
     samples=[
@@ -67,6 +68,7 @@ inv_: Op = general(
     lambda a: a,
     Call("inv({0}, {out})"),
     lambda xs, y, g: [-matmul(matrix_transpose(y), matmul(g, matrix_transpose(y)))],
+    guards=every_operand,
     operands=promote_floating,
     batch=on_stacks,
     samples=[sample(array(3, 3, kind="invertible")), sample(array(2, 3, 3, kind="invertible"))],
@@ -92,6 +94,7 @@ cholesky_: Op = general(
     lambda a: a,
     Call("cholesky({0}, {out})"),
     _cholesky_vjp,
+    guards=every_operand,
     operands=promote_floating,
     batch=on_stacks,
     samples=[sample(array(3, 3, kind="spd")), sample(array(2, 3, 3, kind="spd"))],

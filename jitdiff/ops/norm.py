@@ -12,12 +12,12 @@ from jitdiff.ops.axes import Axes, normalized_axes, operand, shape_of
 from jitdiff.ops.batching import elementwise
 from jitdiff.ops.elementwise import astype, divide, multiply
 from jitdiff.ops.emission import Element
-from jitdiff.ops.families import general, promote_floating
+from jitdiff.ops.families import every_operand, general, promote_floating
 from jitdiff.ops.kinks import root_rule, settled
 from jitdiff.ops.reduce import sum_
 from jitdiff.ops.samples import POSITIVE, array, sample
 from jitdiff.ops.shape import expand_dims
-from jitdiff.ops.table import Op, implements, unsupported
+from jitdiff.ops.table import Level, Op, implements, unsupported
 
 euclidean: Op = general(
     "euclidean",
@@ -25,6 +25,8 @@ euclidean: Op = general(
     lambda squares: squares,
     Element(lambda at, read, site: f"sqrt({read(0, at)})", costly=True),
     root_rule,
+    guards=every_operand,
+    steep=Level.FACTOR,
     operands=promote_floating,
     batch=elementwise,
     samples=[sample(array(2, 3, domain=POSITIVE))],
@@ -42,6 +44,8 @@ p_root: Op = general(
     lambda total, *, exponent: total,
     Element(lambda at, read, site: f"power({read(0, at)}, {site.attrs['exponent']})", costly=True),
     _p_root_rule,
+    guards=every_operand,
+    steep=Level.FACTOR,
     operands=promote_floating,
     batch=elementwise,
     samples=[sample(array(2, 3, domain=POSITIVE), exponent=0.4)],

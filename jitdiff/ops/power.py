@@ -11,15 +11,17 @@ from jitdiff.ir import ArrayType, broadcast_shapes, type_of
 from jitdiff.ops.batching import elementwise
 from jitdiff.ops.elementwise import add, astype, divide, identity, multiply, square, subtract, zeros_like
 from jitdiff.ops.emission import Element, Index, Read, Site, broadcast_index
-from jitdiff.ops.families import general, pointwise, promote_floating, promoted_dtype
+from jitdiff.ops.families import every_operand, general, pointwise, promote_floating, promoted_dtype
 from jitdiff.ops.kinks import root_rule
 from jitdiff.ops.samples import POSITIVE, REALS, Domain, array, sample
-from jitdiff.ops.table import Handle, Op, implements, unsupported
+from jitdiff.ops.table import Handle, Level, Op, implements, unsupported
 
 # Of a sum of squares: like a norm, it has the derivative 0 where it is 0. What stands for np.sqrt is entered after it.
-root = pointwise("root", np.sqrt, "sqrt({0})", 0.0, vjp=root_rule, samples=POSITIVE)
-sqrt = pointwise("sqrt", np.sqrt, "sqrt({0})", lambda x, y: divide(0.5, y), samples=POSITIVE)
-cbrt = pointwise("cbrt", np.cbrt, "cbrt({0})", lambda x, y: divide(1.0, 3.0 * (y * y)), samples=POSITIVE)
+root = pointwise("root", np.sqrt, "sqrt({0})", 0.0, vjp=root_rule, steep=Level.FACTOR, samples=POSITIVE)
+sqrt = pointwise("sqrt", np.sqrt, "sqrt({0})", lambda x, y: divide(0.5, y), steep=Level.FACTOR, samples=POSITIVE)
+cbrt = pointwise(
+    "cbrt", np.cbrt, "cbrt({0})", lambda x, y: divide(1.0, 3.0 * (y * y)), steep=Level.FACTOR, samples=POSITIVE
+)
 
 
 def _by_base(x: Any, y: Any, z: Any) -> Any:
@@ -36,8 +38,12 @@ def _by_exponent(x: Any, y: Any, z: Any) -> Any:
     return power_log(x, y, n=1, one=True)
 
 
-general_power = pointwise("power", np.power, "power({0}, {1})", _by_base, _by_exponent, samples=[POSITIVE, REALS])
-constant_power = pointwise("constant_power", np.power, "power({0}, {1})", _by_base, None, samples=[POSITIVE, 2.7])
+general_power = pointwise(
+    "power", np.power, "power({0}, {1})", _by_base, _by_exponent, steep=Level.FACTOR, samples=[POSITIVE, REALS]
+)
+constant_power = pointwise(
+    "constant_power", np.power, "power({0}, {1})", _by_base, None, steep=Level.FACTOR, samples=[POSITIVE, 2.7]
+)
 
 
 def _power_slope(x: Any, y: Any) -> Any:
@@ -51,6 +57,7 @@ power_slope: Op = pointwise(
     "({1} * power({0}, {1} - 1) if {1} != 0 else 0.0)",
     lambda x, y, z: multiply(y, power_slope(x, subtract(y, 1))),
     lambda x, y, z: add(general_power(x, subtract(y, 1)), multiply(y, _logarithm_of(x, subtract(y, 1), 1))),
+    steep=Level.FACTOR,
     samples=[POSITIVE, REALS],
 )
 """The derivative of ``x**y`` by `x`, right also where `y` is 0."""
@@ -89,6 +96,8 @@ power_log: Op = general(
     lambda x, y, *, n, one: ArrayType(promote_floating(x, y)[0], broadcast_shapes(x.shape, y.shape)),
     Element(_power_log_element, costly=True),
     _power_log_vjp,
+    guards=every_operand,
+    steep=Level.FACTOR,
     operands=promote_floating,
     batch=elementwise,
     samples=[
@@ -116,6 +125,7 @@ integer_power = general(
     lambda t, *, exponent: t if t.dtype.kind != "b" else t.with_dtype(np.int64),
     Element(_integer_power_element),
     _integer_power_vjp,
+    guards=every_operand,
     batch=elementwise,
     samples=[sample(array(2, 3), exponent=3), sample(array(3), exponent=4), sample(array(), exponent=16)],
 )

@@ -13,7 +13,7 @@ from jitdiff.ops.axes import Axes, along, normalized_axes, shape_of
 from jitdiff.ops.batching import over_axes
 from jitdiff.ops.elementwise import astype, divide, multiply, where
 from jitdiff.ops.emission import Index, Read, Site, Write, Writes
-from jitdiff.ops.families import general, linear
+from jitdiff.ops.families import every_operand, general, linear
 from jitdiff.ops.logic import equal, not_equal
 from jitdiff.ops.samples import BOOLEANS, array, sample
 from jitdiff.ops.shape import broadcast_to, reshape, reshaped
@@ -75,6 +75,7 @@ prod_ = general(
     lambda t, *, axes: ArrayType(np.prod(np.ones((), t.dtype)).dtype, kept(t.shape, axes)),
     accumulate("1", "{0} * {1}"),
     _prod_vjp,
+    guards=every_operand,
     batch=over_axes,
     samples=SAMPLES,
 )
@@ -108,7 +109,8 @@ def _extremum(name: str, numpy: Callable[..., Any], combine: str, sign: int) -> 
         infer,
         accumulate(fill, combine),
         vjp,
-        masks=True,
+        moves=True,
+        selects=lambda xs, k: True,
         batch=over_axes,
         samples=SAMPLES,
     )

@@ -114,6 +114,7 @@ slice_: Op = linear(
     lambda t, *, ranges: t.with_shape(tuple(size for _, _, size in ranges)),
     Element(lambda at, read, site: read(0, placed(at, site.attrs["ranges"])), moves=True),
     lambda g, t, *, ranges: place(g, shape=t.shape, ranges=ranges, fill=0),
+    selects=lambda xs, k: False,
     batch=on_ranges,
     samples=[sample(array(5, 4), ranges=((1, 2, 2), (0, 1, 4))), sample(array(5), ranges=((4, -1, 5),))],
     write_back=lambda xs, part, *, ranges: OPS["index_set"](xs[0], part, selection=ranges, distinct=True),
@@ -152,6 +153,7 @@ place: Op = general(
     lambda t, *, shape, ranges, fill: t.with_shape(shape),
     Writes(_place_writes),
     lambda xs, y, g, *, shape, ranges, fill: (slice_(g, ranges=ranges),),
+    moves=True,
     batch=on_ranges,
     samples=[
         sample(array(2, 4), shape=(5, 4), ranges=((1, 2, 2), (0, 1, 4)), fill=0),

@@ -13,21 +13,25 @@ from jitdiff.ops.axes import Axes
 from jitdiff.ops.batching import elementwise
 from jitdiff.ops.elementwise import add, astype, divide, multiply, negative, stop_gradient, subtract, where
 from jitdiff.ops.emission import Element, Index, Read, Site, broadcast_index
-from jitdiff.ops.families import general, pointwise, promote_floating
+from jitdiff.ops.families import every_operand, general, pointwise, promote_floating
 from jitdiff.ops.logic import isfinite
 from jitdiff.ops.math import exp, log, log1p
 from jitdiff.ops.reduce import max_, sum_over
 from jitdiff.ops.samples import POSITIVE, PROBABILITIES, REALS, array, sample
 from jitdiff.ops.shape import reshaped
-from jitdiff.ops.table import Op, implements, unsupported
+from jitdiff.ops.table import Level, Op, implements, unsupported
 
 _BELL = 2 / math.sqrt(math.pi)
 
 expit = pointwise("expit", scipy.special.expit, "expit({0})", lambda x, y: y * (1.0 - y), samples=REALS)
 erf = pointwise("erf", scipy.special.erf, "erf({0})", lambda x, y: _BELL * exp(-(x * x)), samples=REALS)
 erfc = pointwise("erfc", scipy.special.erfc, "erfc({0})", lambda x, y: -_BELL * exp(-(x * x)), samples=REALS)
-gammaln = pointwise("gammaln", scipy.special.gammaln, "gammaln({0})", lambda x, y: digamma(x), samples=POSITIVE)
-digamma: Op = pointwise("digamma", scipy.special.psi, "digamma({0})", lambda x, y: polygamma_(x, n=1), samples=POSITIVE)
+gammaln = pointwise(
+    "gammaln", scipy.special.gammaln, "gammaln({0})", lambda x, y: digamma(x), steep=Level.PART, samples=POSITIVE
+)
+digamma: Op = pointwise(
+    "digamma", scipy.special.psi, "digamma({0})", lambda x, y: polygamma_(x, n=1), steep=Level.PART, samples=POSITIVE
+)
 
 
 def _polygamma_element(at: Index, read: Read, site: Site) -> str:
@@ -45,6 +49,8 @@ polygamma_: Op = general(
     lambda t, *, n: ArrayType(t.dtype, t.shape),
     Element(_polygamma_element, costly=True),
     lambda xs, y, g, *, n: (multiply(g, polygamma_(xs[0], n=n + 1)),),
+    guards=every_operand,
+    steep=Level.PART,
     operands=promote_floating,
     batch=elementwise,
     samples=[sample(array(2, 3, domain=POSITIVE), n=1), sample(array(3, domain=POSITIVE), n=3)],
@@ -76,6 +82,7 @@ xlogy = pointwise(
     "({0} * log({1}) if {0} != 0 or isnan({1}) else 0.0)",
     lambda x, y, z: _log(y),
     lambda x, y, z: ratio(x, y),
+    steep=Level.PART,
     samples=[REALS, POSITIVE],
 )
 
@@ -96,6 +103,8 @@ ratio: Op = general(
     lambda x, y: ArrayType(promote_floating(x, y)[0], broadcast_shapes(x.shape, y.shape)),
     Element(_ratio_element),
     lambda xs, z, g: [divide(g, xs[1]), lambda: multiply(g, negative(ratio(z, xs[1])))],
+    guards=every_operand,
+    steep=Level.PART,
     operands=promote_floating,
     batch=elementwise,
     samples=[sample(array(2, 3), array(3, domain=POSITIVE)), sample(np.zeros(2), array(2))],

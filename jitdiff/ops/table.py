@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -57,6 +58,23 @@ class Handle:
         return self
 
 
+class Level(IntEnum):
+    """How much an element may be that does not count, and so what is to be looked after there.
+
+    FACTOR: it is multiplied by a constant zero, so its value is finite; its slope may not be, as of a root at 0.
+    PART: it is the rest of an array that a part is taken of, and any finite number or the infinity that comes of one.
+    CHOICE: it is what a choice did not take, and anything at all.
+    """
+
+    FACTOR = 0
+    PART = 1
+    CHOICE = 2
+
+
+Selects = Callable[[Sequence[Any], int], bool | None]
+Counts = Callable[[Sequence[Any], int, bool], Callable[[], Any] | None]
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Op:
     """One operation: everything jitdiff knows of it, in one record.
@@ -77,10 +95,19 @@ class Op:
         tuples (a `g` may be None). Written on values, with ops: it runs on arrays, in a trace and under tapes.
         It never un-broadcasts. A cotangent that costs something may be given as a function of no arguments, which is
         called only if someone wants that one. None: the operation has no derivative, and stops gradients.
-    masked_vjp : callable or None
-        The same rule where a cotangent of zero wins over an infinite partial derivative; used below a ``where``.
-    masks : bool
-        Whether the operation selects, so that zeros in its cotangents mean "not taken".
+    moves : bool
+        Whether the rule only moves and adds cotangents, so that it can move which elements count (`jitdiff.ad.masks`).
+    selects : callable or None
+        For an operation that moves, and leaves elements out: ``selects(xs, k)`` says whether what it leaves out of
+        operand `k` may be anything, as that of a choice; None if it leaves out nothing of it.
+    counts : callable or None
+        For an elementwise operation: ``counts(xs, k, only)`` gives a function that computes where operand `k` counts,
+        None if everywhere. `only` says that the other operands are constants.
+    guards : callable or None
+        ``guards(xs, k, only)`` says whether the cotangent of operand `k` is multiplied by something that may be
+        infinite or NaN. None: of no operand.
+    steep : Level
+        What must be left out for that to need looking after.
     emission : Element, Writes or Call or None
         How the operation appears in emitted text. None: it is inlined before (see `inline`).
     inline : callable or None
@@ -102,8 +129,11 @@ class Op:
     infer: Callable[..., tuple[ArrayType, ...]]
     operands: Callable[..., Sequence[np.dtype[Any] | None]] | None = None
     vjp: Vjp | None = None
-    masked_vjp: Vjp | None = None
-    masks: bool = False
+    moves: bool = False
+    selects: Selects | None = None
+    counts: Counts | None = None
+    guards: Callable[..., bool] | None = None
+    steep: Level = Level.CHOICE
     emission: Emission | None = None
     inline: Callable[..., Any] | None = None
     batch: Callable[..., Any] | None = None
@@ -132,9 +162,7 @@ class Op:
                 handler = x
         return handler.bind(self, xs, attrs)
 
-    def pullback(
-        self, xs: Sequence[Any], y: Any, g: Any, attrs: Mapping[str, Any], masked: bool = False
-    ) -> Sequence[Any]:
+    def pullback(self, xs: Sequence[Any], y: Any, g: Any, attrs: Mapping[str, Any]) -> Sequence[Any]:
         """Return the cotangents of the operands, None where there is none; some are functions that give them.
 
         Raises
@@ -142,10 +170,9 @@ class Op:
         DifferentiationError
             If the operation has no rule and its results are floating.
         """
-        rule = (masked and self.masked_vjp) or self.vjp
-        if rule is None:
+        if self.vjp is None:
             return (None,) * len(xs)
-        cotangents: Sequence[Any] = rule(xs, y, g, **attrs)
+        cotangents: Sequence[Any] = self.vjp(xs, y, g, **attrs)
         if len(cotangents) != len(xs):
             raise DifferentiationError(
                 f"{self.name}: its rule gave {len(cotangents)} cotangents for {len(xs)} operands"

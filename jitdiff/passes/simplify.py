@@ -122,7 +122,7 @@ def subtract_negative(rw: Rewriter, node: Apply) -> Atom | None:
     return None if minus is None else rw.apply(OPS["add"], (node.args[0], minus.args[0]))
 
 
-@rule("multiply", "multiply_no_nan")
+@rule("multiply")
 def multiply_one(rw: Rewriter, node: Apply) -> Atom | None:
     """``x * 1 = x`` and ``x * -1 = -x``."""
     for x, y in (node.args, node.args[::-1]):
@@ -148,6 +148,20 @@ def multiply_constants(rw: Rewriter, node: Apply) -> Atom | None:
 
 def _is_number(atom: Atom) -> bool:
     return isinstance(atom, Const) and not isinstance(atom.value, Dim)
+
+
+@rule("not_equal")
+def condition_of_a_weight(rw: Rewriter, node: Apply) -> Atom | None:
+    """``where(c, 1, 0) != 0`` is ``c``."""
+    chosen = rw.maker(node.args[0], "where")
+    if (
+        chosen is None
+        or not _is(rw, node.args[1], 0)
+        or not _is(rw, chosen.args[2], 0)
+        or not _is(rw, chosen.args[1], 1)
+    ):
+        return None
+    return chosen.args[0] if _fits(chosen.args[0], node) else None
 
 
 @rule("add")
