@@ -10,6 +10,7 @@ import numpy as np
 from jitdiff.eager import is_recording, tensor_of
 from jitdiff.frontend.convert.lists import List
 from jitdiff.frontend.convert.state import is_followed
+from jitdiff.frontend.convert.text import give
 from jitdiff.ir.builder import current_builder
 from jitdiff.ops.elementwise import astype
 from jitdiff.ops.methods import ArrayMethods, as_operand
@@ -72,6 +73,7 @@ def _array(function: Callable[..., Any], copies: bool) -> Callable[..., Any]:
         x = argument(x)
         found = as_operand(x) if isinstance(x, list | tuple) else x
         if not isinstance(found, ArrayMethods):
+            give(x)
             return fresh(function(x, dtype, *args, **kwargs), (x,))
         if dtype is not None and np.dtype(dtype) != found.dtype:
             return found.astype(dtype)
@@ -86,7 +88,10 @@ def _scalar(kind: type[np.generic]) -> Callable[..., Any]:
 
     def run(*args: Any) -> Any:
         found = as_operand(args[0]) if len(args) == 1 and holds_followed(args[0]) else None
-        return kind(*args) if found is None else astype(found, dtype=dtype)
+        if found is not None:
+            return astype(found, dtype=dtype)
+        give(args)
+        return kind(*args)
 
     return run
 

@@ -12,11 +12,12 @@ import numpy as np
 
 from jitdiff.frontend.convert.arrays import argument
 from jitdiff.frontend.convert.lists import List
-from jitdiff.frontend.convert.operators import born, shown, truth, warn
+from jitdiff.frontend.convert.operators import born, truth, warn
 from jitdiff.frontend.convert.protocols import iterated
 from jitdiff.frontend.convert.rows import Rows, enumerate_, reversed_, rows_of, zip_
 from jitdiff.frontend.convert.rows import range as rolled_range
 from jitdiff.frontend.convert.state import is_followed, is_traced
+from jitdiff.frontend.convert.text import READING, TELLING, give, shown, values_in
 from jitdiff.ir import Dim
 from jitdiff.ops import OPS, Tracer
 from jitdiff.ops.elementwise import astype
@@ -43,6 +44,7 @@ def _converting(name: str, dtype: Any) -> Callable[..., Any]:
     kind = getattr(builtins, name)
 
     def run(*args: Any, **kwargs: Any) -> Any:
+        give(args)
         if len(args) == 1 and isinstance(args[0], Dim):
             # A size is an integer; times 1.0 it is the Python float.
             return args[0] * 1.0 if name == "float" else args[0] if name == "int" else bool(args[0])
@@ -110,7 +112,7 @@ def _type(x: Any, /, *args: Any, **kwargs: Any) -> Any:
 
 def _print(*args: Any, **kwargs: Any) -> None:
     builtins.print(*args, **kwargs)  # noqa: T201
-    if any(is_traced(a) for a in args):
+    if any(is_traced(value) for a in args for value in values_in(a)):
         warn("print runs once, while tracing, and shows types instead of numbers", "print outside, or use the tape")
 
 
@@ -130,6 +132,7 @@ BUILTINS: dict[Any, Callable[..., Any]] = {
     builtins.max: _extreme("max", "maximum", np.max),
     builtins.isinstance: _isinstance,
     builtins.type: _type,
+    **TELLING,
 }
 """What runs for builtins in traces and on values."""
 
@@ -147,6 +150,7 @@ TRACED: dict[Any, Callable[..., Any]] = {
     builtins.print: _print,
     builtins.iter: lambda *args: born(builtins.iter(*args)),
     builtins.list: _list,
+    **READING,
 }
 """What runs for builtins in traces only."""
 

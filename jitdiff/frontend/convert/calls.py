@@ -18,26 +18,28 @@ from typing import Any, TypeVar
 import numpy as np
 
 from jitdiff.eager import EagerHandle, is_recording, tensor_of
-from jitdiff.errors import TracingError
+from jitdiff.errors import JitdiffError, TracingError, UnsupportedError
 from jitdiff.frontend.convert import support
 from jitdiff.frontend.convert.arrays import ARRAYS, argument, fresh, holds_followed
 from jitdiff.frontend.convert.builtins import BUILTINS, TRACED, VALUES
 from jitdiff.frontend.convert.classes import construct
 from jitdiff.frontend.convert.elementwise import vectorized
-from jitdiff.frontend.convert.functions import converted_callable, module_of, redirected_callable
+from jitdiff.frontend.convert.functions import converted_callable, is_users_class, module_of, redirected_callable
 from jitdiff.frontend.convert.jitted import unjitted
 from jitdiff.frontend.convert.mathematics import MATH
 from jitdiff.frontend.convert.methods import METHODS
-from jitdiff.frontend.convert.operators import born, check_own, warn
+from jitdiff.frontend.convert.operators import born, check_own, looked_up, warn
 from jitdiff.frontend.convert.protocols import PROTOCOLS, PROTOCOLS_ON_VALUES
 from jitdiff.frontend.convert.state import is_followed
+from jitdiff.frontend.convert.text import of_method, values_in
 from jitdiff.frontend.reads import CHANGING
 from jitdiff.ir.assumptions import acts_for_program
 from jitdiff.ir.builder import current_builder
-from jitdiff.ir.location import caller, describe
+from jitdiff.ir.location import caller, describe, is_inner
 from jitdiff.ops import FUNCTIONS, Tracer, lift
-from jitdiff.ops.leaving import calls_for_users
+from jitdiff.ops.leaving import calls_for_users, ways_out
 from jitdiff.ops.methods import ArrayMethods, as_operand
+from jitdiff.ops.naming import full_name
 from jitdiff.ops.table import OF_SIZES
 from jitdiff.ops.tracer import has_size
 
@@ -73,6 +75,8 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         return ours(*args, **kwargs)
     if isinstance(function, type):
         args, kwargs = _calling(function, args, kwargs, converted_callable, _IN_TRACES)
+        if not is_users_class(function):
+            return born(_outside(function, args, kwargs))
         return born(construct(function, args, kwargs, converted_callable))
     target = converted_callable(function)
     if target is not None:
@@ -99,6 +103,8 @@ def call_on_values(function: Any, /, *args: Any, **kwargs: Any) -> Any:
         return ours(*args, **kwargs)
     args, kwargs = _calling(function, args, kwargs, redirected_callable, _ON_VALUES)
     if isinstance(function, type):
+        if not is_users_class(function):
+            return _outside(function, args, kwargs)
         return construct(function, args, kwargs, redirected_callable)
     return _library(function, args, kwargs)
 
@@ -157,6 +163,10 @@ def _library(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
     """Call what is not the user's; its new arrays become ones that followed values can be put into."""
     module = module_of(function)
     owner = getattr(function, "__self__", None)
+    if isinstance(owner, str):
+        return of_method(function, args, kwargs)
+    if isinstance(owner, dict) and function.__name__ in ("get", "pop", "setdefault"):
+        return function(looked_up(args[0], owner), *args[1:], **kwargs)
     if is_followed(owner) and function.__name__ in METHODS:
         return METHODS[function.__name__](owner, *args, **kwargs)
     if isinstance(function, np.vectorize):
@@ -167,13 +177,40 @@ def _library(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
             handle = tensor_of(owner) if current_builder() is None else Tracer(lift(owner))
             return getattr(handle, function.__name__)(*args, **kwargs)
     elif module not in ("numpy", "scipy"):
-        return function(*args, **kwargs)
+        return _outside(function, args, kwargs)
     elif any(isinstance(a, list | tuple) and holds_followed(a) for a in (*args, *kwargs.values())):
         return _on_lists(function, args, kwargs)
     return fresh(function(*args, **kwargs), (owner, *args, *kwargs.values()))
 
 
-acts_for_program(_library.__code__)
+def _outside(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call what takes arrays of NumPy only, or none; say so by its name if it fails on account of that."""
+    try:
+        return function(*args, **kwargs)
+    except TypeError as error:
+        followed = [value for x in (*args, *kwargs.values()) for value in values_in(x)]
+        if not followed or isinstance(error, JitdiffError) or module_of(function) in _OF_PYTHON or _is_users(error):
+            raise
+        name = full_name(function)
+        raise UnsupportedError(
+            f"{name} does not take a {followed[0].type} that is differentiated or traced: {error}",
+            where=describe(caller()),
+            hint=ways_out(name),
+        ) from error
+
+
+acts_for_program(_library.__code__, _outside.__code__)
+
+_OF_PYTHON = ("builtins", "operator", "_operator")
+"""Modules of functions that mean what operators mean, whose errors code may be waiting for."""
+
+
+def _is_users(error: Exception) -> bool:
+    """Whether an exception was raised by code of the user's that was called."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and not is_inner(trace.tb_frame.f_code.co_filename)
 
 
 _SEQUENCES = frozenset(

@@ -86,6 +86,18 @@ class Implicit(ast.NodeTransformer):
             each.context_expr = at(call("managed", each.context_expr), each.context_expr)
         return node
 
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> Any:
+        """Rewrite an f-string."""
+        if not any(isinstance(part, ast.FormattedValue) for part in node.values):
+            return node
+        return at(call("joined", *(self._part(part) for part in node.values)), node)
+
+    def _part(self, part: ast.expr) -> ast.expr:
+        if not isinstance(part, ast.FormattedValue):
+            return part
+        spec = ast.Constant("") if part.format_spec is None else self.visit(part.format_spec)
+        return at(call("told", self.visit(part.value), ast.Constant(part.conversion), spec), part)
+
     def visit_Starred(self, node: ast.Starred) -> Any:
         """Rewrite what is unpacked."""
         self.generic_visit(node)

@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from jitdiff.eager import EagerHandle
+from jitdiff.eager import Tensor
 from jitdiff.errors import TraceWarning, TracingError, UnsupportedError
 from jitdiff.frontend.convert.arrays import holds_followed
 from jitdiff.frontend.convert.lists import List
 from jitdiff.frontend.convert.merge import Merge, outcome
 from jitdiff.frontend.convert.rows import Rows
-from jitdiff.frontend.convert.state import Undefined, is_conditional, is_followed, is_number, is_traced
+from jitdiff.frontend.convert.state import Undefined, is_conditional, is_number, is_traced
 from jitdiff.frontend.convert.tables import table_of
+from jitdiff.frontend.convert.text import shown
 from jitdiff.ir import Apply, Dim, location, type_of
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
@@ -126,6 +127,8 @@ _CONCATENATORS = (type(np.r_), type(np.c_))
 
 def getitem(x: Any, key: Any) -> Any:
     """Return ``x[key]``."""
+    if isinstance(x, dict):
+        return x[looked_up(key, x)]
     key = _index(key)
     if (x is np.mgrid or x is np.ogrid) and has_size((key,)):
         return grid(key, sparse=x is np.ogrid)
@@ -140,6 +143,15 @@ def getitem(x: Any, key: Any) -> Any:
     return x[key]
 
 
+def looked_up(key: Any, among: Any) -> Any:
+    """Return a key of a dict or a member of a set, which of a Tensor without dimensions is its number."""
+    if is_traced(key) and not key.shape and key not in among:
+        key._refuse("a key of a dict or a member of a set", "compare it with each key, or use an array")
+    if isinstance(key, Tensor) and not key.shape and key not in among:
+        return shown(key).item()
+    return key
+
+
 def _index(key: Any) -> Any:
     """Return a key with the ranges in it that have no numbers yet as arrays."""
     if isinstance(key, tuple):
@@ -147,20 +159,6 @@ def _index(key: Any) -> Any:
     if isinstance(key, Rows) and isinstance(key.size, Dim):
         return key.item(positions(key.size))
     return key.stacked() if isinstance(key, List) and key.is_stacked else key
-
-
-def formatted(text: str, values: Any) -> str:
-    """Return ``text % values``, of followed values by the numbers that they have."""
-    return text % (tuple(map(_told, values)) if isinstance(values, tuple) else _told(values))
-
-
-def _told(x: Any) -> Any:
-    return shown(x) if is_followed(x) else x
-
-
-def shown(x: Any) -> Any:
-    """Return the numbers of a Tensor or Variable, which are told and go no further; anything else as it is."""
-    return OPS["stop_gradient"](x).numpy() if isinstance(x, EagerHandle) else x
 
 
 def _concatenated(x: Any, parts: tuple[Any, ...]) -> Any:
@@ -181,7 +179,7 @@ def _has_traced(key: Any) -> bool:
 
 def setitem(x: Any, key: Any, value: Any) -> None:
     """Run ``x[key] = value``."""
-    key = _index(key)
+    key = looked_up(key, x) if isinstance(x, dict) else _index(key)
     if isinstance(x, np.ndarray) and current_builder() is not None:
         if x.dtype.kind == "O":
             raise TracingError(

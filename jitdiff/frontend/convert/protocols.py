@@ -14,7 +14,9 @@ import numpy as np
 from jitdiff.frontend.convert import support
 from jitdiff.frontend.convert.arrays import holds_followed
 from jitdiff.frontend.convert.functions import is_users_class
+from jitdiff.frontend.convert.operators import looked_up
 from jitdiff.frontend.convert.state import is_followed
+from jitdiff.frontend.convert.text import formatted
 from jitdiff.ir.assumptions import acts_for_program
 from jitdiff.ops import Handle
 from jitdiff.ops.methods import as_operand
@@ -22,6 +24,7 @@ from jitdiff.ops.methods import as_operand
 _PLAIN = frozenset(
     {bool, int, float, complex, str, list, tuple, dict, set, type(None), np.ndarray, np.float64, ModuleType}
 )
+_KEYED = (dict, set, frozenset)
 _MISSING = object()
 
 
@@ -42,9 +45,13 @@ def _static(cls: type, name: str) -> Any:
     return next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), _MISSING)
 
 
+def _modulo(x: Any, y: Any) -> Any:
+    return formatted(x, y) if isinstance(x, str) else x % y
+
+
 _BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "add": operator.add, "sub": operator.sub, "mul": operator.mul, "truediv": operator.truediv,
-    "floordiv": operator.floordiv, "mod": operator.mod, "pow": operator.pow, "matmul": operator.matmul,
+    "floordiv": operator.floordiv, "mod": _modulo, "pow": operator.pow, "matmul": operator.matmul,
     "and": operator.and_, "or": operator.or_, "xor": operator.xor, "lshift": operator.lshift,
     "rshift": operator.rshift,
     "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge, "eq": operator.eq, "ne": operator.ne,
@@ -87,7 +94,7 @@ def contains(x: Any, container: Any) -> Any:
     """Return ``x in container``."""
     function = _method(container, "__contains__")
     if function is None:
-        return x in container
+        return (looked_up(x, container) if isinstance(container, _KEYED) else x) in container
     found = support.call_on_values(function, container, x)
     return found if is_followed(found) else bool(found)
 

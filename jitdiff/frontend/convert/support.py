@@ -18,7 +18,6 @@ from jitdiff.frontend.convert.operators import (
     born,
     checked,
     compare,
-    formatted,
     getitem,
     ifexp,
     list_,
@@ -31,6 +30,7 @@ from jitdiff.frontend.convert.operators import (
     setitem,
 )
 from jitdiff.frontend.convert.state import read
+from jitdiff.frontend.convert.text import joined, told
 
 slice = builtins.slice
 
@@ -73,12 +73,12 @@ __all__ = [
     "comprehension",
     "contains",
     "for_",
-    "formatted",
     "getitem",
     "if_",
     "ifexp",
     "item",
     "iterated",
+    "joined",
     "list_",
     "made",
     "managed",
@@ -93,6 +93,7 @@ __all__ = [
     "setattr_",
     "setitem",
     "slice",
+    "told",
     "unary",
     "while_",
 ]

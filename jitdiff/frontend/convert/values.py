@@ -74,13 +74,6 @@ class _Redirect(Implicit):
             return node
         return at(call("item", node.value, key(node.slice)), node)
 
-    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        if isinstance(node.op, ast.Mod) and _is_text(node.left):
-            self.generic_visit(node)
-            return at(call("formatted", node.left, node.right), node)
-        found: ast.expr = super().visit_BinOp(node)
-        return found
-
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:
         if not isinstance(node.target, ast.Name):
             self.generic_visit(node)
@@ -97,7 +90,3 @@ class _Redirect(Implicit):
         self.generic_visit(node)
         node.iter = at(call("iterated", node.iter), node.iter)
         return node
-
-
-def _is_text(node: ast.expr) -> bool:
-    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
