@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import functools
-import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, cast, overload
 
@@ -13,17 +11,16 @@ from jitdiff.api import transforms
 from jitdiff.api.invalidation import Invalidation
 from jitdiff.api.memory import Memory
 from jitdiff.api.methods import as_argument, of_method, target
+from jitdiff.api.pickling import copied, recipe, reduced
 from jitdiff.api.program import Program
 from jitdiff.api.specialisation import Options, Specialisation
 from jitdiff.api.tape_op import inlined, operation
 from jitdiff.errors import ArgumentError
-from jitdiff.frontend import Signature, StoredFunction, converting, is_native, tree_map, unflatten
+from jitdiff.frontend import Signature, converting, is_native, tree_map, unflatten
 from jitdiff.ir import show, type_of
 from jitdiff.ir.builder import current_builder
 from jitdiff.native.signals import NotMine
 from jitdiff.ops import Handle
-from jitdiff.ops.derived import has_a_name
-from jitdiff.ops.pickled import Source, goes_by_value, imported, source_of, takes_values
 from jitdiff.ops.tracer import apart
 from jitdiff.threads import Lock, lazy
 
@@ -345,75 +342,21 @@ class Compiled(Generic[P, R]):
         count = f"{len(made)} specialisation{'s' * (len(made) > 1)}"
         return f"<jitdiff {made[-1].header()} | {count}, {made[-1].state()}>"
 
-    def _can_be_pickled(self) -> bool:
-        if takes_values() or self._program.specialisations or _can_be_pickled(self._function):
-            return True
-        return imported(self.__module__, self.__qualname__) is self
-
-    def _reduce_bound(self) -> tuple[Any, ...]:
-        owner = target(self._bound[0])
-        if self._origin is not None:
-            compiled, transform, options = self._origin
-            return _transform_again, (compiled._bind(self._bound), transform, options)
-        found = inspect.getattr_static(type(owner), self.__name__, None)
-        if isinstance(found, Compiled) and found._program is self._program:
-            return getattr, (owner, self.__name__)
-        return _bind_again, (self._bind(()), owner)
-
     def __reduce__(self) -> str | tuple[Any, ...]:
-        if self._bound:
-            return self._reduce_bound()
-        if self._origin is not None and self._origin[0]._can_be_pickled():
-            compiled, transform, options = self._origin
-            return _transform_again, (compiled, transform, options)
-        if imported(self.__module__, self.__qualname__) is self and not goes_by_value(self.__module__):
-            return str(self.__qualname__)
-        function: Any = self._function
-        other = imported(self.__module__, getattr(function, "__qualname__", ""))
-        if isinstance(other, Compiled) and other is not self and other._function is function:
-            function = other
-        if not takes_values() and not _can_be_pickled(function):
-            self._latest()
-            function = StoredFunction(self._program.signature, [each.traced for each in self._program.specialisations])
-        return self._made_of(function)
+        return reduced(self)
 
     def _made_of(self, function: Any) -> tuple[Any, ...]:
-        static = tuple(self._program.signature.static)
-        name = "" if self.__name__ == getattr(function, "__name__", "") else self.__name__
-        return _compile_again, (source_of(function), function, static, self._program.options, name)
+        return recipe(self, Compiled, function)
 
     def __copy__(self) -> Self:
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        # As functions are: of a method, the object that it belongs to is copied.
-        if not self._bound:
-            return self
-        return cast(Self, self._bind((as_argument(copy.deepcopy(target(self._bound[0]), memo)),)))
-
-
-def _bind_again(compiled: Compiled[..., Any], owner: Any) -> Compiled[..., Any]:
-    return compiled.__get__(owner, type(owner))
+        return cast(Self, copied(self, memo))
 
 
 def _compiled_like(like: Compiled[..., Any], function: Callable[..., Any]) -> Compiled[..., Any]:
     return Compiled(function, options=like._program.options, invalidation=like._invalidation)
-
-
-def _can_be_pickled(function: Callable[..., Any]) -> bool:
-    return isinstance(function, StoredFunction | Compiled) or has_a_name(function)
-
-
-def _transform_again(compiled: Compiled[..., Any], transform: Callable[..., Any], options: dict[str, Any]) -> Any:
-    return compiled.transformed(transform, **options)
-
-
-def _compile_again(
-    _: Source | None, function: Callable[..., Any], static: tuple[str, ...], options: Options, name: str
-) -> Compiled[..., Any]:
-    # The name of a decorated function is that of the compiled one.
-    plain = function._function if isinstance(function, Compiled) else function
-    return Compiled(plain, static, options=options, name=name)
 
 
 def _doc_of(name: str) -> str:

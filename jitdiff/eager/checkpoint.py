@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -19,6 +18,7 @@ from jitdiff.eager.variable import in_order
 from jitdiff.errors import TapeError
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
+from jitdiff.ops.derived import Decorated
 from jitdiff.ops.segments import once
 from jitdiff.ops.user import in_conversion
 
@@ -59,15 +59,14 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
     >>> float(tape.gradient(y, x))
     12.0
     """
-    f = in_conversion(f)
+    run = in_conversion(f)
 
-    @functools.wraps(f)
     def call_f(*args: Any, **kwargs: Any) -> Any:
         if current_builder() is not None:
-            return _traced(lambda: f(*args, **kwargs))
+            return _traced(lambda: run(*args, **kwargs))
         if not is_recording():
-            return f(*args, **kwargs)
-        moment, first = Moment(), _First(f, Call((args, kwargs)))
+            return run(*args, **kwargs)
+        moment, first = Moment(), _First(run, Call((args, kwargs)))
         if not is_followed(first.operands):
             return first.result.nested(first.result.leaves)
         outs = link(first.name, first.operands, first.outs, first.pull, moment)
@@ -76,7 +75,7 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
             x._cell.change(new)
         return first.result.nested(outs[:count])
 
-    return call_f
+    return Decorated(call_f, f, recompute_grad)
 
 
 class _First:

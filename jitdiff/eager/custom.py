@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,6 +12,7 @@ from jitdiff.eager.recorder import Changes, Recorder, is_recording, started
 from jitdiff.eager.variable import Variable, in_order
 from jitdiff.errors import ArgumentError, ArgumentTypeError
 from jitdiff.ir.location import caller, describe
+from jitdiff.ops.derived import Decorated
 from jitdiff.ops.tracer import builder_now
 from jitdiff.ops.user import in_conversion
 
@@ -42,9 +42,8 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
     1.0
     """
     name: str = getattr(f, "__name__", "custom_gradient")
-    f = in_conversion(f)
+    run = in_conversion(f)
 
-    @functools.wraps(f)
     def call_f(*args: Any, **kwargs: Any) -> Any:
         call = Call(args)
         if call.traced:
@@ -92,7 +91,7 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
         return shape[0].nested(outs)
 
     def result_and_rule(args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, Callable[..., Any]]:
-        found = f(*args, **kwargs)
+        found = run(*args, **kwargs)
         if not isinstance(found, tuple) or len(found) != 2 or not callable(found[1]):
             raise ArgumentTypeError(
                 f"custom_gradient: {name} has to return its result and a function that gives the gradients",
@@ -100,7 +99,7 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
             )
         return found
 
-    return call_f
+    return Decorated(call_f, f, custom_gradient)
 
 
 def check_takes(grad: Callable[..., Any], variables: Sequence[Variable]) -> None:
@@ -153,4 +152,4 @@ def grad_pass_through(f: Callable[..., Any]) -> Callable[..., Any]:
 
         return f(*args, **kwargs), grad
 
-    return functools.wraps(f)(passing)
+    return Decorated(passing, f, grad_pass_through)

@@ -22,13 +22,14 @@ from jitdiff.eager.traced import filled
 from jitdiff.errors import ArgumentError, ArgumentTypeError
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Handle, Tracer
+from jitdiff.ops.pickled import Named
 from jitdiff.ops.user import in_conversion
 
 _running: ContextVar[tuple[Any, ...]] = ContextVar("running", default=())
 """The functions whose rules are being run."""
 
 
-class custom_vjp:  # noqa: N801
+class custom_vjp(Named):  # noqa: N801
     """A function whose derivative is given by a rule, in JAX's manner.
 
     Parameters
@@ -167,7 +168,7 @@ class custom_vjp:  # noqa: N801
         return leaves
 
 
-class custom_jvp:  # noqa: N801
+class custom_jvp(Named):  # noqa: N801
     """A function whose derivative is given by a rule for tangents, in JAX's manner.
 
     Parameters

@@ -54,6 +54,9 @@ class StoredFunction:
             hint="call it with such arguments before it is pickled, or define it in a module",
         )
 
+    def __deepcopy__(self, _: dict[int, Any]) -> StoredFunction:
+        return self
+
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         specs = [spec for program in self.programs for spec in (program.layout.spec, program.out_spec)]
         dataclasses = tuple(dict.fromkeys(cls for spec in specs for cls in _dataclasses(spec)))

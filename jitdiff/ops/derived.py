@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable
 from functools import partial, update_wrapper
@@ -83,8 +84,11 @@ class Derived:
     def __copy__(self) -> Self:
         return self
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        # Functions are not copied, but the object that a method belongs to is.
+        make, (f, *others) = self._recipe
+        copied = copy.deepcopy(f, memo)
+        return self if copied is f else make(copied, *others)
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         # A function that was put in the place of its plain one has the plain one's name.
@@ -92,6 +96,27 @@ class Derived:
             return str(self._home)
         make, arguments = self._recipe
         return _made_again, (source_of(arguments[0]), make, arguments)
+
+
+class Decorated(Derived):
+    """A function of the user's with another derivative, or another way to it: its name and its text stay.
+
+    Parameters
+    ----------
+    run : callable
+        What to call.
+    f : callable
+        The user's function.
+    decorator : callable
+        What makes this of it.
+    """
+
+    def __init__(self, run: Callable[..., Any], f: Callable[..., Any], decorator: Callable[..., Any]) -> None:
+        self._run = run
+        self._recipe = decorator, (f,)
+        self._home = getattr(f, "__qualname__", "")
+        self.__name__ = self.__qualname__ = type(f).__name__
+        update_wrapper(self, f, updated=())
 
 
 def _made_again(_: Source | None, make: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
@@ -106,6 +131,7 @@ def has_a_name(function: Any) -> bool:
         return has_a_name(type(function.__self__))
     if isinstance(function, partial):
         return has_a_name(function.func)
-    if isinstance(function, FunctionType | type):
-        return imported(function.__module__, function.__qualname__) is function
-    return has_a_name(type(function))
+    name = getattr(function, "__qualname__", "")
+    if imported(getattr(function, "__module__", None), name) is function:
+        return True
+    return not isinstance(function, FunctionType | type) and has_a_name(type(function))

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from types import CodeType, FunctionType
-from typing import Any
+from typing import Any, SupportsIndex
 
 
 def imported(module: str | None, name: str) -> Any:
@@ -42,16 +42,28 @@ def takes_values() -> bool:
     return _pickler() is not None
 
 
+class Named:
+    """A callable object in the place of a function of the user's, pickled as that function is: by name if it can be."""
+
+    __qualname__: str
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        if imported(self.__module__, self.__qualname__) is self and not goes_by_value(self.__module__):
+            return str(self.__qualname__)
+        return super().__reduce_ex__(protocol)
+
+
 def _pickler() -> dict[str, Any] | None:
     """Return the globals of the pickler at work if it takes functions by value, as cloudpickle and dill do.
 
-    A pickler says nothing about itself to what it pickles, but it is what calls.
+    A pickler says nothing about itself to what it pickles, but it is what calls. What dask tries first is pickle, and
+    cloudpickle takes what that refuses.
     """
     frame = sys._getframe()
     while frame.f_back is not None:
         frame = frame.f_back
         module = str(frame.f_globals.get("__name__"))
-        if {"cloudpickle", "dill"} & set(module.split(".")):
+        if {"cloudpickle", "dill", "distributed"} & set(module.split(".")):
             return frame.f_globals
         if module != "pickle" and not module.startswith("jitdiff."):
             return None
