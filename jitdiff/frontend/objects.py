@@ -59,7 +59,7 @@ def _can_be_opened(cls: Any) -> bool:
     never = (type, enum.Enum, np.ndarray, np.generic, np.dtype, np.ufunc, Handle, Static, FunctionType)
     if issubclass(cls, never) or hasattr(cls, "__array__"):
         return False
-    return _base(cls) in (object, SimpleNamespace, dict, list) and (cls.__dictoffset__ != 0 or bool(_slots(cls)))
+    return _base(cls) in (object, SimpleNamespace, dict, list) and (cls.__dictoffset__ != 0 or bool(slots(cls)))
 
 
 def _base(cls: type) -> type:
@@ -79,6 +79,11 @@ _HEAP = 1 << 9
 """Flag of classes that are made while Python runs; C code makes such too."""
 
 
+def slots(cls: Any) -> dict[str, Any]:
+    """Return the slots of a class and its bases, by their names."""
+    return _slots(cls)
+
+
 @cache
 def _slots(cls: Any) -> dict[str, Any]:
     written = [base for base in cls.__mro__ if _is_written_in_python(base)]
@@ -95,7 +100,7 @@ def attributes(x: Any) -> dict[str, Any]:
     """
     found = dict(vars(x)) if hasattr(x, "__dict__") else {}
     kind: Any = type(x)
-    for name in _slots(kind):
+    for name in slots(kind):
         if hasattr(x, name):
             found[name] = getattr(x, name)
     return dict(sorted(found.items()))
@@ -351,7 +356,7 @@ def _instance_again(meta: Any, children: Iterable[Any]) -> Any:
     base: Any = _base(cls)
     new = base.__new__(cls)
     for name, value in zip(names, values, strict=False):
-        if name in _slots(cls):
+        if name in slots(cls):
             object.__setattr__(new, name, value)
         else:
             vars(new)[name] = value

@@ -33,6 +33,10 @@ class Assumptions:
         self.sizes = dict(sizes)
         self.conditions: set[Dim] = set()
 
+    def runs(self, size: Dim) -> bool:
+        """Say whether a loop over so many items runs at least once whatever the numbers of the call's symbols are."""
+        return size.symbols <= self.sizes.keys() and _always_natural(size - 1)
+
     def is_natural(self, size: Dim) -> bool | None:
         """Decide whether ``size >= 0`` and note what it depends on; None if a symbol has no number yet."""
         if not size.symbols <= self.sizes.keys():

@@ -846,13 +846,6 @@ def captured_is_changed(x):
     return x
 
 
-def attribute_in_a_loop(x):
-    model = Model(1.0)
-    for v in jd.range(12):
-        model.scale = x[v]
-    return model.scale
-
-
 def list_grows_in_a_branch(x):
     ys = []
     for v in x:
@@ -938,7 +931,6 @@ def none_then_array(x):
         (defined_in_a_loop, (X,), r"t has no value if the loop does not run at all", 3),
         (falls_off_the_end, (X,), r"returns a value on some ways only", 1),
         (captured_is_changed, (X,), r"from outside of the compiled function is changed in place", 2),
-        (attribute_in_a_loop, (X,), r"a Model from around a traced branch or loop is changed in it", 3),
         (list_grows_in_a_branch, (X,), r"a list grows in a branch", 4),
         (list_is_read_while_it_grows, (X,), r"reads a list that it appends to", 2),
         (row_view_is_rebound, (X,), r"rebinds a variable that is a view", 3),

@@ -9,15 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from jitdiff.errors import ArgumentError, JitdiffError
-from jitdiff.frontend.convert.carry import Carried, Demote, Start
+from jitdiff.errors import ArgumentError, JitdiffError, TracingError
+from jitdiff.frontend.convert.carry import Carried
+from jitdiff.frontend.convert.changes import noting
 from jitdiff.frontend.convert.guarantees import settled
 from jitdiff.frontend.convert.lists import List, extend_stacked, grown, stacking
-from jitdiff.frontend.convert.merge import Merge, outcome
+from jitdiff.frontend.convert.merge import branch
 from jitdiff.frontend.convert.operators import truth, warn
+from jitdiff.frontend.convert.plan import Anew, Plan
 from jitdiff.frontend.convert.rows import Rows, rows_of
 from jitdiff.frontend.convert.state import Get, Names, Put, conditional, is_traced
-from jitdiff.ir import Builder, NeedsConcreteSize, blocks_of
+from jitdiff.ir import Builder, Dim, NeedsConcreteSize, blocks_of
+from jitdiff.ir.assumptions import assumptions
 from jitdiff.ir.builder import building, current_builder
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import control, segments
@@ -47,22 +50,20 @@ def if_(test: Any, body: Run, orelse: Run, get: Get, put: Put, names: Names, fla
             put(settled(names, before, flags, are_set=not test))
         (body if test else orelse)()
         return
-    merge = Merge(names)
 
     def arm(run: Run) -> Run:
         def traced() -> Any:
-            conditional()
             put(settled(names, before, flags, are_set=run is orelse))
             run()
-            return outcome(get())
+            return get()
 
         return traced
 
     try:
-        outs = control.branch(truth(test), arm(body), arm(orelse), merge)
+        values = branch(truth(test), names, arm(body), arm(orelse), put)
     finally:
         put(before)
-    put(merge.finish(outs))
+    put(values)
 
 
 def while_(test: Run, body: Run, get: Get, put: Put, names: Names, flags: Names = (), endless: bool = False) -> None:
@@ -107,10 +108,10 @@ def _tried(get: Get, put: Put) -> Iterator[Builder]:
     before = get()
     trial = Builder((), parent=builder_now())
     try:
-        with building(trial):
+        with building(trial), noting(put):
             stacking()
             yield trial
-    except (JitdiffError, TypeError, ValueError, LookupError, ArithmeticError):
+    except (Anew, JitdiffError, TypeError, ValueError, LookupError, ArithmeticError):
         # What is wrong shows when it is run in earnest.
         pass
     finally:
@@ -201,7 +202,7 @@ def _unrolling(size: int) -> Iterator[None]:
 
 def _roll(rows: Rows, body: Body, test: Run | None, get: Get, put: Put, names: Names, flags: Names) -> None:
     """Make a loop of the program."""
-    surely = isinstance(rows.size, int) and rows.size > 0
+    surely = _runs(rows.size)
     if test is not None:
         surely = surely and not is_traced(goes_on := test()) and bool(goes_on)
         _roll_while(test, body, rows, get, put, names, flags, surely)
@@ -209,7 +210,7 @@ def _roll(rows: Rows, body: Body, test: Run | None, get: Get, put: Put, names: N
 
     def make(carried: Carried, lists: list[List]) -> Rolled:
         def step(i: Any, *params: Any) -> Sequence[Any]:
-            return _iteration(carried, lists, get, put, params, flags, lambda: body(rows.item(i)))
+            return _iteration(carried, lists, params, flags, lambda: body(rows.item(i)))
 
         lasts_of = functools.partial(getattr, carried, "lasts")
         if rows.checkpoint is None:
@@ -217,6 +218,14 @@ def _roll(rows: Rows, body: Body, test: Run | None, get: Get, put: Put, names: N
         return segments.fori(rows.size, step, carried.init, rows.checkpoint, lasts_of)
 
     _carry(make, get, put, names, surely)
+
+
+def _runs(size: Any) -> bool:
+    """Say whether a loop over so many items surely runs at least once."""
+    if not isinstance(size, Dim):
+        return isinstance(size, int | np.integer) and bool(size > 0)
+    known = assumptions()
+    return known is not None and known.runs(size)
 
 
 def _roll_while(
@@ -230,11 +239,10 @@ def _roll_while(
 
         def make(carried: Carried, lists: list[List]) -> Rolled:
             def condition(*params: Any) -> Any:
-                carried.enter(put, params)
-                return truth(test())
+                return truth(_tested(carried, params, test))
 
             def step(*params: Any) -> Sequence[Any]:
-                return _iteration(carried, lists, get, put, params, flags, lambda: body(None))
+                return _iteration(carried, lists, params, flags, lambda: body(None))
 
             lasts_of = functools.partial(getattr, carried, "lasts")
             outs, stacks, _, lasts = control.while_with_lasts(condition, step, carried.init, lasts_of)
@@ -250,13 +258,12 @@ def _roll_while(
 
         def make(carried: Carried, lists: list[List]) -> Rolled:
             def condition(i: Any, *params: Any) -> Any:
-                carried.enter(put, params)
                 within = i < rows.size
-                goes_on = test()
+                goes_on = _tested(carried, params, test)
                 return truth(goes_on) & within if is_traced(goes_on) else within
 
             def step(i: Any, *params: Any) -> Sequence[Any]:
-                return [i + 1, *_iteration(carried, lists, get, put, params, flags, lambda: body(rows.item(i)))]
+                return [i + 1, *_iteration(carried, lists, params, flags, lambda: body(rows.item(i)))]
 
             lasts_of = functools.partial(getattr, carried, "lasts")
             (_, *outs), stacks, _, lasts = control.while_with_lasts(condition, step, [0, *carried.init], lasts_of)
@@ -272,36 +279,51 @@ Rolled = tuple[list[Any], list[Any], list[Any]]
 def _carry(make: Callable[[Carried, list[List]], Rolled], get: Get, put: Put, names: Names, surely: bool) -> None:
     """Make a loop and let the variables hold what they hold after it; `surely` says that it runs at least once."""
     before = get()
-    starts = list(before)
-    demoted: set[str] = set()
+    plan = Plan(list(names), list(before), get, put)
     while True:
-        carried, lists = Carried(names, starts, demoted), list[List]()
+        carried, lists = Carried(plan), list[List]()
         try:
             outs, stacks, lasts = make(carried, lists)
-        except Demote as found:
-            demoted = demoted | {found.name}
-        except Start as found:
-            starts[names.index(found.name)] = found.value
+        except Anew as found:
+            found.change(plan)
         else:
             break
         finally:
             put(before)
-    put(carried.finish(outs, lasts, surely))
+    plan.finish(carried.finish(outs, lasts, surely), surely)
     extend_stacked(lists, stacks)
 
 
-def _iteration(
-    carried: Carried, lists: list[List], get: Get, put: Put, params: Sequence[Any], flags: Names, body: Run
-) -> Sequence[Any]:
+def _tested(carried: Carried, params: Sequence[Any], test: Run) -> Any:
+    """Return what the condition of a loop gives at the beginning of an iteration."""
+    with noting(carried.plan.assign):
+        carried.enter(params)
+        with noting() as scope:
+            verdict = test()
+            if changed := scope.changes():
+                place = next(iter(changed))
+                raise TracingError(
+                    f"{place.name} is changed by the condition of a traced loop",
+                    where=scope.where(place.holder),
+                    hint="change it in the body, and let the condition only read it",
+                )
+    return verdict
+
+
+def _iteration(carried: Carried, lists: list[List], params: Sequence[Any], flags: Names, body: Run) -> Sequence[Any]:
     """Trace an iteration: return what it hands on, then what it adds to `lists`."""
     conditional()
     stacking()
-    carried.enter(put, params)
-    if flags:
-        put(settled(carried.names, get(), flags, are_set=False))
-    body()
-    following = carried.leave(get)
-    lists[:], arrays = grown(builder_now())
+    plan = carried.plan
+    with noting(plan.assign) as scope:
+        scope.whole |= plan.whole
+        carried.enter(params)
+        if flags:
+            plan.set(settled(plan.names, plan.get(), flags, are_set=False))
+        body()
+        plan.include(scope)
+        following = carried.leave()
+        lists[:], arrays = grown(builder_now())
     return [*following, *arrays]
 
 

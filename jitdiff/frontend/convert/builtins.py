@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from jitdiff.frontend.convert.arrays import argument
+from jitdiff.frontend.convert.changes import born
 from jitdiff.frontend.convert.lists import List
-from jitdiff.frontend.convert.operators import born, truth, warn
-from jitdiff.frontend.convert.protocols import iterated
+from jitdiff.frontend.convert.operators import truth, warn
+from jitdiff.frontend.convert.protocols import del_attribute, iterated, set_attribute
 from jitdiff.frontend.convert.rows import Rows, enumerate_, reversed_, rows_of, zip_
 from jitdiff.frontend.convert.rows import range as rolled_range
-from jitdiff.frontend.convert.state import is_followed, is_traced
-from jitdiff.frontend.convert.text import READING, TELLING, give, shown, values_in
+from jitdiff.frontend.convert.state import Undefined, is_followed, is_traced
+from jitdiff.frontend.convert.text import TELLING, give, reading, shown, values_in
 from jitdiff.ir import Dim
 from jitdiff.ops import OPS, Tracer
 from jitdiff.ops.elementwise import astype
@@ -82,6 +83,13 @@ def _sum(items: Any, /, start: Any = 0) -> Any:
     return builtins.sum(array, start)
 
 
+def _hasattr(x: Any, name: str, /) -> bool:
+    found = getattr(x, name, None)
+    if isinstance(found, Undefined):
+        found.refuse()
+    return builtins.hasattr(x, name)
+
+
 def _any_all(name: str, reduction: Callable[..., Any], op: str) -> Callable[[Any], Any]:
     builtin = getattr(builtins, name)
 
@@ -133,6 +141,8 @@ BUILTINS: dict[Any, Callable[..., Any]] = {
     builtins.isinstance: _isinstance,
     builtins.type: _type,
     **TELLING,
+    builtins.setattr: reading(set_attribute),
+    builtins.delattr: reading(del_attribute),
 }
 """What runs for builtins in traces and on values."""
 
@@ -145,12 +155,14 @@ TRACED: dict[Any, Callable[..., Any]] = {
     builtins.int: _converting("int", np.int64),
     builtins.bool: _converting("bool", np.bool_),
     builtins.sum: _sum,
+    builtins.getattr: reading(builtins.getattr),
+    builtins.hasattr: reading(_hasattr),
+    builtins.open: reading(builtins.open),
     builtins.any: _any_all("any", np.any, "logical_or"),
     builtins.all: _any_all("all", np.all, "logical_and"),
     builtins.print: _print,
     builtins.iter: lambda *args: born(builtins.iter(*args)),
     builtins.list: _list,
-    **READING,
 }
 """What runs for builtins in traces only."""
 

@@ -10,9 +10,9 @@ import builtins
 import contextlib
 import functools
 import itertools
-from collections import deque
 from collections.abc import Callable
-from types import FunctionType
+from inspect import isgeneratorfunction
+from types import FunctionType, GeneratorType, MethodWrapperType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,17 +22,19 @@ from jitdiff.errors import JitdiffError, TracingError, UnsupportedError
 from jitdiff.frontend.convert import support
 from jitdiff.frontend.convert.arrays import ARRAYS, argument, fresh, holds_followed
 from jitdiff.frontend.convert.builtins import BUILTINS, TRACED, VALUES
+from jitdiff.frontend.convert.changes import born, check_own, note_attributes, noted
 from jitdiff.frontend.convert.classes import construct
 from jitdiff.frontend.convert.elementwise import vectorized
 from jitdiff.frontend.convert.functions import converted_callable, is_users_class, module_of, redirected_callable
+from jitdiff.frontend.convert.holders import mutable
 from jitdiff.frontend.convert.jitted import unjitted
+from jitdiff.frontend.convert.lists import List
 from jitdiff.frontend.convert.mathematics import MATH
 from jitdiff.frontend.convert.methods import METHODS
-from jitdiff.frontend.convert.operators import born, check_own, looked_up, warn
-from jitdiff.frontend.convert.protocols import PROTOCOLS, PROTOCOLS_ON_VALUES
+from jitdiff.frontend.convert.operators import looked_up, warn
+from jitdiff.frontend.convert.protocols import PROTOCOLS, PROTOCOLS_ON_VALUES, set_by_object
 from jitdiff.frontend.convert.state import is_followed
 from jitdiff.frontend.convert.text import of_method, values_in
-from jitdiff.frontend.reads import CHANGING
 from jitdiff.ir.assumptions import acts_for_program
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe, is_inner
@@ -76,14 +78,23 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     if isinstance(function, type):
         args, kwargs = _calling(function, args, kwargs, converted_callable, _IN_TRACES)
         if not is_users_class(function):
-            return born(_outside(function, args, kwargs))
-        return born(construct(function, args, kwargs, converted_callable))
+            with noted(*args, *kwargs.values()):
+                return born(_outside(function, args, kwargs))
+        made = construct(function, args, kwargs, converted_callable)
+        # The user's `__new__` may give an object that there was before.
+        return made if isinstance(function.__new__, FunctionType) else born(made)
     target = converted_callable(function)
     if target is not None:
-        return target(*args, **kwargs)
+        result = target(*args, **kwargs)
+        return born(result) if isinstance(result, GeneratorType) and isgeneratorfunction(function) else result
     _check_once(function, args)
+    owner = getattr(function, "__self__", None)
     args, kwargs = _calling(function, args, kwargs, converted_callable, _IN_TRACES)
-    return _library(function, tuple(map(argument, args)), {name: argument(value) for name, value in kwargs.items()})
+    with noted(*(() if isinstance(owner, List) else (owner,)), *args, *kwargs.values()):
+        found = _library(
+            function, tuple(map(argument, args)), {name: argument(value) for name, value in kwargs.items()}
+        )
+    return made_of(found) if getattr(function, "__name__", "") in _MAKING else found
 
 
 def call_on_values(function: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -237,11 +248,18 @@ _MANAGER = contextlib.contextmanager(lambda: iter(())).__code__
 
 
 def _unwrapped(function: Any, args: tuple[Any, ...]) -> Any:
-    """Return the function behind a cache, a choice by the type of the first argument, or a context manager."""
+    """Return the function behind a cache, a choice by the type of the first argument, or a context manager.
+
+    Attributes that the user's `__setattr__` sets by that of `object` are set as in a statement.
+    """
+    if function is object.__setattr__:
+        return set_by_object
+    if isinstance(function, MethodWrapperType) and getattr(function, "__objclass__", None) is object:
+        return functools.partial(set_by_object, function.__self__) if function.__name__ == "__setattr__" else function
     if isinstance(function, FunctionType) and function.__code__ is _MANAGER:
         # The generator is the user's.
         wrapped = vars(function)["__wrapped__"]
-        generator = redirected_callable(wrapped)
+        generator = (redirected_callable if current_builder() is None else converted_callable)(wrapped)
         return function if generator is None else contextlib.contextmanager(generator)
     if type(function) is functools._lru_cache_wrapper and any(map(is_followed, args)):
         return function.__wrapped__
@@ -268,7 +286,18 @@ def _check_once(function: Any, args: tuple[Any, ...]) -> None:
                 hint="draw them before, and pass them as an argument",
             )
         warn("random numbers are drawn once, while tracing", "draw them outside, and pass them as an argument")
-    elif isinstance(owner, list | dict | set | deque) and function.__name__ in CHANGING:
-        check_own(owner)
     elif function is builtins.next:
         check_own(args[0])
+    elif isinstance(function, MethodWrapperType) and function.__name__ == "__delattr__":
+        note_attributes(owner)
+
+
+_MAKING = frozenset({"asdict", "copy", "deepcopy", "fromkeys", "replace", "sorted", "tolist"})
+"""Functions and methods that make containers and objects anew."""
+
+
+def made_of(result: Any) -> Any:
+    """Return what a function has made anew, and note that with the containers in it."""
+    for each in mutable(result):
+        born(each)
+    return born(result)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from optree import PyTreeSpec
 
 from jitdiff.errors import TracingError
+from jitdiff.frontend.convert.changes import scope_now
 from jitdiff.frontend.convert.guarantees import Guarantee, Sometimes
-from jitdiff.frontend.convert.state import UNSET, Get, Names, Put, Undefined, is_internal, is_number, same, shown, zeros
+from jitdiff.frontend.convert.holders import mutable
+from jitdiff.frontend.convert.plan import Anew, Plan
+from jitdiff.frontend.convert.state import UNSET, Undefined, is_internal, is_number, same, shown, zeros
 from jitdiff.frontend.trees import flatten, unflatten
 from jitdiff.ir import ArrayType, Block, free_values, type_of
 from jitdiff.ir.location import caller, describe
@@ -19,34 +24,13 @@ from jitdiff.ops.alias import shared, tie
 from jitdiff.ops.tracer import builder_now
 
 
-class Demote(Exception):
-    """A variable is not carried by a loop after all: what it holds at the start of an iteration is not read."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
-
-
-class Start(Exception):
-    """A variable without a value before a loop has one after some iterations: it starts as zeros that mean nothing."""
-
-    def __init__(self, name: str, value: Any) -> None:
-        super().__init__(name)
-        self.name = name
-        self.value = value
-
-
 class Carried:
     """The variables of a loop: which of them its iterations hand on, and what they hold after it.
 
     Parameters
     ----------
-    names : tuple of str
-        The variables that the body assigns.
-    before : list
-        What they hold before the loop.
-    demoted : set of str
-        Those of them that are known not to be read before they are assigned.
+    plan : Plan
+        What is known of the variables that the body assigns.
 
     Notes
     -----
@@ -55,17 +39,20 @@ class Carried:
     anew; if its cell was changed as well, the array from before the loop is not to be read any more.
     """
 
-    def __init__(self, names: Names, before: list[Any], demoted: set[str]) -> None:
-        self.names = names
-        self.before = before
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.names = plan.names
+        self.before = plan.starts
+        self.demoted = plan.demoted
+        self.in_place = plan.in_place
         self.init: list[Any] = []
         self.slots: list[list[int] | None] = []
         self.specs: list[PyTreeSpec] = []
         by_identity: dict[int, int] = {}
-        for name, value in zip(names, before, strict=True):
+        for k, value in enumerate(self.before):
             leaves, spec = flatten(_held(value))
             self.specs.append(spec)
-            if name in demoted or not leaves or not all(map(is_number, leaves)):
+            if k in self.demoted or k in self.in_place or not leaves or not all(map(is_number, leaves)):
                 self.slots.append(None)
                 continue
             found = []
@@ -77,7 +64,6 @@ class Carried:
                     self.init.append(leaf)
                 found.append(slot)
             self.slots.append(found)
-        self.demoted = demoted
         self.cells: list[Tracer] = []
         self.versions: list[int] = []
         self.kept: list[bool] = []
@@ -88,29 +74,37 @@ class Carried:
         self.roots: list[list[Tracer]] = []
         self.following: list[list[Tracer]] = []
 
-    def enter(self, put: Put, params: Sequence[Tracer]) -> None:
+    def enter(self, params: Sequence[Tracer]) -> None:
         """Let the variables hold the parameters of an iteration."""
         self.cells = list(params)
         self.versions = [p.version for p in params]
         values: list[Any] = []
-        for name, value, slots, spec in zip(self.names, self.before, self.slots, self.specs, strict=True):
+        for k, (value, slots, spec) in enumerate(zip(self.before, self.slots, self.specs, strict=True)):
             if slots is not None:
-                values.append(_as(value, unflatten(spec, [params[s] for s in slots])))
-            elif name in self.demoted:
-                values.append(Undefined(f"{name} is read in the loop before it is assigned there"))
+                values.append(self._entered(k, _as(value, unflatten(spec, [params[s] for s in slots]))))
+            elif k in self.demoted:
+                values.append(Undefined(f"{self.names[k]} is read in the loop before it is assigned there"))
             else:
                 values.append(value)
-        put(values)
+        self.plan.set(values)
 
-    def leave(self, get: Get) -> list[Any]:
+    def _entered(self, k: int, value: Any) -> Any:
+        """Return what a variable holds at first, of which a dict or object is not the one from before the loop."""
+        scope = scope_now()
+        assert scope is not None
+        for each in mutable(value):
+            scope.entered[id(each)] = each, functools.partial(_in_place, k)
+        return value
+
+    def leave(self) -> list[Any]:
         """Return what an iteration hands on."""
         following: list[Any] = list(self.cells)
         given: list[list[Any]] = [[] for _ in self.cells]
         self.lasts, self.ends, self.roots = [], [], []
-        ends = get()
+        ends = self.plan.get()
         for k, (name, value) in enumerate(zip(self.names, ends, strict=True)):
             slots = self.slots[k]
-            self._start(k, name, value)
+            self._start(k, value)
             if slots is None:
                 self.ends.append(self._left(k, name, value))
                 continue
@@ -118,7 +112,7 @@ class Carried:
             fits = spec == self.specs[k] and all(map(is_number, leaves))
             if not fits or not all(_fits(self.cells[s].type, type_of(x)) for s, x in zip(slots, leaves, strict=True)):
                 if not any(self._is_read(s) for s in slots):
-                    raise Demote(name)
+                    raise Anew(lambda plan, k=k: plan.demoted.add(k))  # type: ignore[misc]
                 raise TracingError(
                     f"{name} changes in the loop from {shown(self.before[k])} to {shown(value)}",
                     where=describe(caller()),
@@ -175,33 +169,44 @@ class Carried:
             return before
         leaves, spec = flatten(value)
         if not all(map(is_number, leaves)):
-            if not isinstance(before, Undefined) and name not in self.demoted and not same(before, value):
+            if not isinstance(before, Undefined) and k not in self.demoted and not same(before, value):
                 raise _changes(name, before, value)
             traced = any(isinstance(x, Handle) for x in leaves)
             return Undefined(f"{name} is {shown(value)} from inside the loop") if traced else value
-        if not isinstance(before, Undefined) and name not in self.demoted:
+        if k in self.in_place:
+            raise TracingError(
+                f"{name} is changed in place in the loop, and bound anew",
+                where=describe(caller()),
+                hint="do either, or copy it first",
+            )
+        if not isinstance(before, Undefined) and k not in self.demoted:
             raise _changes(name, before, value)
         first = len(self.lasts)
         self.lasts += leaves
         self.roots += map(shared, leaves)
         return _Last(first, len(leaves), spec)
 
-    def _start(self, k: int, name: str, value: Any) -> None:
-        """Raise `Start` if a variable that has no value in the first iteration has one in others, or fewer ones."""
+    def _start(self, k: int, value: Any) -> None:
+        """Raise `Anew` if a variable that has no value in the first iteration has one in others, or fewer ones.
+
+        It starts as zeros that mean nothing.
+        """
         before = self.before[k]
         if isinstance(before, Sometimes):
             if not isinstance(value, Undefined):
                 return
             common = value.guarantee.both(before.guarantee) if isinstance(value, Sometimes) else Guarantee()
             if common != before.guarantee:
-                raise Start(name, Sometimes(before.value, common, before.why) if common else Undefined(value.why))
-        elif before is UNSET and isinstance(value, Sometimes) and name not in self.demoted:
+                start = Sometimes(before.value, common, before.why) if common else Undefined(value.why)
+                raise Anew(lambda plan: operator.setitem(plan.starts, k, start))
+        elif before is UNSET and isinstance(value, Sometimes) and k not in self.demoted:
             flags = dict(zip(self.names, self.before, strict=True))
             when = frozenset(f for f in value.guarantee.when if flags.get(f) is False)
             if when:
                 leaves, spec = flatten(value.value)
                 blank = unflatten(spec, [zeros(type_of(x)) for x in leaves])
-                raise Start(name, Sometimes(blank, Guarantee(when), value.why))
+                some = Sometimes(blank, Guarantee(when), value.why)
+                raise Anew(lambda plan: operator.setitem(plan.starts, k, some))
 
     def _is_read(self, s: int) -> bool:
         atom = self.cells[s]._atom
@@ -246,6 +251,10 @@ class _Last:
     first: int
     count: int
     spec: PyTreeSpec
+
+
+def _in_place(k: int) -> NoReturn:
+    raise Anew(lambda plan: plan.in_place.add(k))
 
 
 def _held(value: Any) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
+from jitdiff.frontend.convert.changes import born
 from jitdiff.frontend.convert.functions import is_users_class
 
 Converted = Callable[[Any], Callable[..., Any] | None]
@@ -24,6 +25,8 @@ def construct(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any], converte
     if ours is None and finish is None:
         return cls(*args, **kwargs)
     made = kind.__new__(cls) if kind.__new__ is object.__new__ else kind.__new__(cls, *args, **kwargs)
+    if not isinstance(kind.__new__, FunctionType):
+        born(made)
     if not isinstance(made, cls):
         return made
     if ours is not None:

@@ -75,9 +75,7 @@ class Rewriting:
         found = find(function)
         if found is None:
             return None
-        # A generator keeps its frame, in which control flow stays Python's.
-        rewrite = redirected if inspect.isgeneratorfunction(function) else self.rewrite
-        made = compiled(function, rewrite(found.node, found.owner, _modules(function)), [RUN])
+        made = compiled(function, self.rewrite(found.node, found.owner, _modules(function)), [RUN])
         # What is as it was before is no one's own: a function from outside may be of equal code.
         self.own.update(set(codes_in(made)) - set(codes_in(function.__code__)))
         return made

@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterable
 from typing import Any
 
-from jitdiff.frontend.convert.tree import RUN, at, call
+from jitdiff.frontend.convert.tree import RUN, at, call, key, load
 
 OPERATORS: dict[type[ast.AST], str] = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "truediv", ast.FloorDiv: "floordiv", ast.Mod: "mod",
@@ -78,6 +78,31 @@ class Implicit(ast.NodeTransformer):
         if isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name) and node.value.func.id == "super":
             return node
         return at(call("attribute", node.value, ast.Constant(node.attr)), node)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> Any:
+        """Rewrite an operator that changes in place."""
+        op, value = ast.Constant(OPERATORS[type(node.op)]), self.visit(node.value)
+        match node.target:
+            case ast.Name(name):
+                return at(ast.Assign([node.target], call("augmented", load(name), op, value)), node)
+            case ast.Attribute(owner, attr):
+                changed = call("augment_attribute", self.visit(owner), ast.Constant(attr), op, value)
+            case ast.Subscript(array, index):
+                changed = call("augment_item", self.visit(array), key(self.visit(index)), op, value)
+        return at(ast.Expr(changed), node)
+
+    def visit_Delete(self, node: ast.Delete) -> Any:
+        """Rewrite what removes items and attributes."""
+        done: list[ast.stmt] = []
+        for target in node.targets:
+            match target:
+                case ast.Subscript(owner, index):
+                    done.append(ast.Expr(call("del_item", self.visit(owner), key(self.visit(index)))))
+                case ast.Attribute(owner, attr):
+                    done.append(ast.Expr(call("del_attribute", self.visit(owner), ast.Constant(attr))))
+                case _:
+                    done.append(ast.Delete([target]))
+        return [at(stmt, node) for stmt in done]
 
     def visit_With(self, node: ast.With) -> Any:
         """Rewrite what a ``with`` statement enters."""

@@ -9,6 +9,9 @@ import numpy as np
 import optree
 
 from jitdiff.errors import TracingError
+from jitdiff.frontend.convert.changes import born, note, scope_now
+from jitdiff.frontend.convert.holders import Elements
+from jitdiff.frontend.convert.plan import Anew
 from jitdiff.frontend.convert.rows import Rows
 from jitdiff.frontend.convert.state import is_number
 from jitdiff.frontend.trees import NAMESPACE
@@ -47,6 +50,7 @@ class List(list[Any]):
     def __init__(self, items: Iterable[Any] = ()) -> None:
         super().__init__(items)
         self.home = current_builder()
+        born(self)
 
     @classmethod
     def of_stack(cls, items: Tracer) -> List:
@@ -67,12 +71,18 @@ class List(list[Any]):
             super().append(item)
             return
         assert builder is not None
-        if not builder.notes.get("stacks"):
+        scope = scope_now()
+        stacks = builder.notes.get("stacks")
+        if not stacks and scope is None:
             raise TracingError(
                 "a list grows in a branch on a traced condition, so that its length is not known",
                 where=describe(caller()),
                 hint="append np.where(condition, a, b), or write to elements of an array",
             )
+        if not stacks or (scope is not None and id(self) in scope.whole):
+            self._change()
+            super().append(item)
+            return
         if not is_number(item):
             _refuse(f"appends a {type(item).__name__} to a list", "append arrays and numbers, to one list each")
         growing(builder).setdefault(id(self), (self, []))[1].append(item)
@@ -123,9 +133,21 @@ class List(list[Any]):
             builder.notes.setdefault("lists read", set()).add(id(self))
             builder = builder.parent
 
-    def _change(self, *args: Any) -> None:
-        if current_builder() is not self.home or self.is_stacked:
+    def _change(self) -> None:
+        """Note that the list is about to be changed otherwise than by growing."""
+        if self.is_stacked:
             _refuse("changes a list other than by append", "use an array, and change its elements")
+        builder = current_builder()
+        if builder is self.home:
+            return
+        note(Elements(self))
+        scope = scope_now()
+        assert builder is not None
+        assert scope is not None
+        if id(self) not in scope.whole:
+            if id(self) in growing(builder):
+                raise Anew(lambda plan: plan.whole.add(id(self)))
+            scope.whole.add(id(self))
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self._change()
@@ -151,6 +173,16 @@ class List(list[Any]):
         """Take an item out."""
         self._change()
         return super().pop(index)
+
+    def remove(self, item: Any) -> None:
+        """Take out the first item that equals one."""
+        self._change()
+        super().remove(item)
+
+    def sort(self, **options: Any) -> None:
+        """Sort the items."""
+        self._change()
+        super().sort(**options)
 
     def clear(self) -> None:
         """Take all items out."""

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from optree import PyTreeSpec
 
+from jitdiff.errors import TracingError
+from jitdiff.frontend.convert.changes import Place, Scope, noting
 from jitdiff.frontend.convert.guarantees import Sometimes, joined
-from jitdiff.frontend.convert.state import Names, Undefined, is_internal, is_number, same, shown, zeros
+from jitdiff.frontend.convert.holders import MISSING, Elements, kind_of
+from jitdiff.frontend.convert.state import (
+    UNSET,
+    Names,
+    Put,
+    Undefined,
+    conditional,
+    is_internal,
+    is_number,
+    same,
+    shown,
+    zeros,
+)
 from jitdiff.frontend.trees import flatten, unflatten
-from jitdiff.ir import ArrayType, type_of
-from jitdiff.ir.location import caller
-from jitdiff.ops import Tracer
+from jitdiff.ir import ArrayType, Location, type_of
+from jitdiff.ir.location import caller, describe
+from jitdiff.ops import Tracer, control
 from jitdiff.ops.alias import shared, tie
 from jitdiff.ops.tracer import builder_now
 
@@ -37,8 +51,11 @@ class Leaf:
     roots: list[Tracer]
 
 
-Outcome = list[tuple[Any, list[Leaf] | None, PyTreeSpec | None]]
-"""For each variable what it holds, and the leaves and structure of that if all leaves are numbers and arrays."""
+Variable = tuple[Any, list[Leaf] | None, PyTreeSpec | None]
+"""What a variable holds, and the leaves and structure of that if all leaves are numbers and arrays."""
+
+Outcome = list[Variable]
+"""What each variable holds."""
 
 
 def outcome(values: Sequence[Any]) -> Outcome:
@@ -57,6 +74,75 @@ def outcome(values: Sequence[Any]) -> Outcome:
     return found
 
 
+@dataclass(slots=True)
+class Arm:
+    """What an arm of a branch leaves behind.
+
+    Attributes
+    ----------
+    variables : list
+        What the variables hold.
+    places : dict
+        What places in containers and objects hold: those that the arm changed, and others asked for.
+    scope : Scope
+        What it changed.
+    cells : set of int
+        The arrays that it changed in place, by identity.
+    """
+
+    variables: Outcome
+    places: dict[Place, Variable]
+    scope: Scope
+    cells: set[int]
+
+
+Run = Callable[[], Sequence[Any]]
+
+
+class _Again(Exception):
+    """The arms are to be traced anew, to give what further places hold."""
+
+    def __init__(self, places: Iterable[Place]) -> None:
+        super().__init__()
+        self.places = places
+
+
+def branch(pred: Any, names: Names, then: Run, orelse: Run, put: Put | None = None) -> list[Any]:
+    """Append an If, and return what variables hold after it; `then` and `orelse` return what they hold in either arm.
+
+    Containers and objects from around hold afterwards what the arms left in them. `put` sets the variables.
+
+    Raises
+    ------
+    TracingError
+        If it depends on the arm what a container has.
+    """
+    asked: list[Place] = []
+
+    def arm(run: Run) -> Callable[[], Arm]:
+        def traced() -> Arm:
+            conditional()
+            with noting(put) as scope:
+                values = outcome(run())
+                changes = scope.changes()
+                places = dict.fromkeys([*asked, *changes])
+                found = dict(zip(places, outcome([p.get() for p in places]), strict=True))
+                # The second arm is asked for what the first one changed.
+                asked[:] = places
+                return Arm(values, found, scope, set(builder_now().changes))
+
+        return traced
+
+    while True:
+        merge = Merge(names)
+        try:
+            outs = control.branch(pred, arm(then), arm(orelse), merge)
+        except _Again as found:
+            asked[:] = found.places
+        else:
+            return merge.finish(outs)
+
+
 class Merge:
     """What variables hold after a branch, from what they hold at the end of either arm.
 
@@ -67,16 +153,26 @@ class Merge:
     """
 
     def __init__(self, names: Names) -> None:
-        self.names = names
+        self.names = list(names)
+        self.places: dict[Place, Location | None] = {}
         self.after: list[Callable[[Iterator[Any]], Any]] = []
         self.taken: list[tuple[Tracer, list[Tracer]]] = []
         self.flags: list[dict[str, Any]] = []
 
-    def __call__(self, a: Outcome, b: Outcome) -> tuple[list[Any], list[Any]]:
+    def __call__(self, a: Arm, b: Arm) -> tuple[list[Any], list[Any]]:
         """Return the results of either arm."""
         results: tuple[list[Any], list[Any]] = ([], [])
-        self.flags = [_flags(self.names, arm) for arm in (a, b)]
-        for name, x, y in zip(self.names, a, b, strict=True):
+        self.flags = [_flags(self.names, arm.variables) for arm in (a, b)]
+        ends = list(zip(a.variables, b.variables, strict=True))
+        for place in dict.fromkeys([*a.places, *b.places]):
+            x, y = _held(place, a, b), _held(place, b, a)
+            line = a.scope.lines.get(place.holder) or b.scope.lines.get(place.holder)
+            if (x[0] is MISSING) != (y[0] is MISSING) and place.holder.fixed:
+                raise _unequal(place, y[0] is MISSING, line)
+            self.names.append(place.name)
+            self.places[place] = line
+            ends.append((_or_undefined(x), _or_undefined(y)))
+        for name, (x, y) in zip(self.names, ends, strict=True):
             self.after.append(self._variable(name, x, y, results))
         return results
 
@@ -87,7 +183,15 @@ class Merge:
         builder = builder_now()
         why = "whether it shares elements with that depends on the branch taken"
         tie(self.taken, lambda root: builder.is_within(root.home), why)
-        return values
+        count = len(values) - len(self.places)
+        held = list(zip(self.places.items(), values[count:], strict=True))
+        for (place, line), value in held:
+            if value is not UNSET:
+                place.put(value, line)
+        for (place, line), value in reversed(held):
+            if value is UNSET:
+                place.remove(line)
+        return values[:count]
 
     def _taken(self, out: Tracer, roots: list[Tracer]) -> Tracer:
         self.taken.append((out, roots))
@@ -134,7 +238,33 @@ class Merge:
         return after
 
 
-def _flags(names: Names, arm: Outcome) -> dict[str, Any]:
+def _held(place: Place, arm: Arm, other: Arm) -> Variable:
+    """Return what a place holds at the end of an arm: what it held before if the arm has not changed it."""
+    if place in arm.places:
+        return arm.places[place]
+    (found,) = outcome([other.scope.before[place.holder].get(place.key, MISSING)])
+    arrays = [leaf.given for leaf in found[1] or () if isinstance(leaf.given, Tracer)]
+    if any(id(root) in arm.cells for array in arrays for root in shared(array)):
+        raise _Again([*arm.places, *other.places])
+    return found
+
+
+def _or_undefined(end: Variable) -> Variable:
+    return (UNSET, None, None) if end[0] is MISSING else end
+
+
+def _unequal(place: Place, then: bool, line: Location | None) -> TracingError:
+    """Return the error that a container has something in one arm only, in the first one or in the other."""
+    hint = "give it a value before the branch, or one in either arm"
+    what = f"{place.name} is there only if the condition{_line()} is {'true' if then else 'false'}"
+    if isinstance(place.holder, Elements):
+        kind = kind_of(place.holder.target)
+        what = f"a {kind} grows in a branch on a traced condition, so that its length is not known"
+        hint = "append np.where(condition, a, b), or write to elements of an array"
+    return TracingError(what, where=describe(line or caller()), hint=hint)
+
+
+def _flags(names: Sequence[str], arm: Outcome) -> dict[str, Any]:
     """Return what the flags among variables hold at the end of an arm."""
     return {name: value for name, (value, _, _) in zip(names, arm, strict=True) if is_internal(name)}
 
@@ -154,9 +284,13 @@ def _constantly(value: Any) -> Callable[[Iterator[Any]], Any]:
 
 
 def _disagreement(name: str, a: Any, b: Any) -> str:
-    here = caller()
-    line = f" at line {here.line}" if here else ""
+    line = _line()
     if isinstance(a, Undefined) or isinstance(b, Undefined):
         which = "false" if isinstance(b, Undefined) else "true"
         return f"{name} has no value if the condition{line} is {which}"
     return f"{name} is {shown(a)} if the condition{line} is true, and {shown(b)} if it is false"
+
+
+def _line() -> str:
+    here = caller()
+    return f" at line {here.line}" if here else ""

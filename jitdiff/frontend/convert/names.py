@@ -21,6 +21,27 @@ def is_generator(node: ast.FunctionDef) -> bool:
     return any(isinstance(child, ast.Yield | ast.YieldFrom) for child in own(node.body))
 
 
+def is_whole(stmt: ast.stmt) -> bool:
+    """Whether a statement runs from its beginning to its end: it does not yield, and no jump leaves it."""
+    return not any(map(_leaves, own([stmt]))) and not any(
+        isinstance(n, ast.Break | ast.Continue) for n in _outside_loops([stmt])
+    )
+
+
+def _leaves(node: ast.AST) -> bool:
+    return isinstance(node, ast.Yield | ast.YieldFrom | ast.Return)
+
+
+def _outside_loops(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """Yield the nodes whose jumps go to a loop around."""
+    for node in nodes:
+        yield node
+        if isinstance(node, ast.For | ast.While):
+            yield from _outside_loops(node.orelse)
+        elif not isinstance(node, _Scope):
+            yield from _outside_loops(ast.iter_child_nodes(node))
+
+
 def names_assigned(stmts: Iterable[ast.AST]) -> Iterator[str]:
     """Yield the variables that statements assign in their own function."""
     for node in stmts:

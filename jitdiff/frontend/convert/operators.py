@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,8 +12,9 @@ import numpy as np
 from jitdiff.eager import Tensor
 from jitdiff.errors import TraceWarning, TracingError, UnsupportedError
 from jitdiff.frontend.convert.arrays import holds_followed
+from jitdiff.frontend.convert.changes import note_items, noting
 from jitdiff.frontend.convert.lists import List
-from jitdiff.frontend.convert.merge import Merge, outcome
+from jitdiff.frontend.convert.merge import branch
 from jitdiff.frontend.convert.rows import Rows
 from jitdiff.frontend.convert.state import Undefined, is_conditional, is_number, is_traced
 from jitdiff.frontend.convert.tables import table_of
@@ -20,7 +22,7 @@ from jitdiff.frontend.convert.text import shown
 from jitdiff.ir import Apply, Dim, location, type_of
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
-from jitdiff.ops import OPS, Handle, Tracer, control, lift
+from jitdiff.ops import OPS, Tracer, control, lift
 from jitdiff.ops.emission import Element
 from jitdiff.ops.methods import as_operand
 from jitdiff.ops.positions import grid, positions
@@ -71,7 +73,7 @@ def _joined(first: Any, rest: Iterable[Thunk], traced: Callable[[Any, Thunk], An
 def _operand(first: Any, operand: Thunk, until: bool) -> Any:
     """Return the operand that decides: of bools as conditions are joined, of others as a branch chooses."""
     if type_of(first).dtype.kind == "b":
-        _, second = control.tried(operand)
+        _, second = control.tried(_undone(operand))
         if is_number(second) and type_of(second).dtype.kind == "b":
             return _both(truth(first), operand, "logical_or" if until else "logical_and", until)
     kept = first if isinstance(first, Tracer) else Tracer(lift(first))
@@ -83,16 +85,28 @@ def _both(first: Any, operand: Thunk, op: str, until: bool) -> Any:
 
     Where computing it can do no harm it is computed always.
     """
-    trial, second = control.tried(lambda: truth(operand()))
-    if not is_traced(second):
+    changes: list[Any] = []
+    trial, second = control.tried(_undone(lambda: truth(operand()), changes))
+    if not is_traced(second) and not changes:
         return first if second is not until else until
-    if not trial.changes and all(isinstance(n, Apply) and _is_harmless(n) for n in trial.block.nodes):
+    if not trial.changes and not changes and all(isinstance(n, Apply) and _is_harmless(n) for n in trial.block.nodes):
         return OPS[op](first, truth(operand()))
     if until:
-        (found,) = control.cond(first, lambda: [True], lambda: [truth(operand())])
-    else:
-        (found,) = control.cond(first, lambda: [truth(operand())], lambda: [False])
-    return found
+        return ifexp(first, lambda: True, lambda: truth(operand()))
+    return ifexp(first, lambda: truth(operand()), lambda: False)
+
+
+def _undone(function: Thunk, changes: list[Any] | None = None) -> Thunk:
+    """Return what runs a function and undoes what it changes in containers and objects, which go into `changes`."""
+
+    def run() -> Any:
+        with noting() as scope:
+            found = function()
+            if changes is not None:
+                changes.extend(scope.changes())
+            return found
+
+    return run
 
 
 def _is_harmless(node: Apply) -> bool:
@@ -117,9 +131,7 @@ def ifexp(test: Any, then: Thunk, orelse: Thunk) -> Any:
     """Return ``then if test else orelse``."""
     if not is_traced(test):
         return then() if test else orelse()
-    merge = Merge(("the conditional expression",))
-    outs = control.branch(truth(test), lambda: outcome([then()]), lambda: outcome([orelse()]), merge)
-    return merge.finish(outs)[0]
+    return branch(truth(test), ("the conditional expression",), lambda: [then()], lambda: [orelse()])[0]
 
 
 _CONCATENATORS = (type(np.r_), type(np.c_))
@@ -128,7 +140,10 @@ _CONCATENATORS = (type(np.r_), type(np.c_))
 def getitem(x: Any, key: Any) -> Any:
     """Return ``x[key]``."""
     if isinstance(x, dict):
-        return x[looked_up(key, x)]
+        key = looked_up(key, x)
+        if isinstance(x, defaultdict) and key not in x:
+            note_items(x)
+        return x[key]
     key = _index(key)
     if (x is np.mgrid or x is np.ogrid) and has_size((key,)):
         return grid(key, sparse=x is np.ogrid)
@@ -192,66 +207,36 @@ def setitem(x: Any, key: Any, value: Any) -> None:
             where=describe(caller()),
             hint="pass it as an argument, copy it first (y = np.copy(x)), and return the changed copy",
         )
-    if not isinstance(x, Handle):
-        check_own(x)
+    if not isinstance(x, List):
+        note_items(x)
     x[key] = value
 
 
-def setattr_(owner: Any, name: str, value: Any) -> None:
-    """Run ``owner.name = value``."""
-    check_own(owner)
-    setattr(owner, name, value)
-
-
-def check_own(x: Any) -> None:
-    """Refuse to change a Python object from around a branch or loop of the program: it would happen only once."""
-    builder = current_builder()
-    if builder is None or builder.parent is None or isinstance(x, List):
-        return
-    if id(x) not in builder.notes.get("born", {}):
-        raise TracingError(
-            f"a {type(x).__name__} from around a traced branch or loop is changed in it",
-            where=describe(caller()),
-            hint="assign to a local variable in the loop, and to the object after it",
-        )
-
-
-def born(x: Any) -> Any:
-    """Note that the block being traced has made the object itself, and may change it."""
-    builder = current_builder()
-    if builder is not None and builder.parent is not None:
-        builder.notes.setdefault("born", {})[id(x)] = x
-    return x
+def delitem(x: Any, key: Any) -> None:
+    """Run ``del x[key]``."""
+    if not isinstance(x, List):
+        note_items(x)
+    del x[looked_up(key, x) if isinstance(x, dict) else _index(key)]
 
 
 def augment(x: Any, op: str, value: Any) -> Any:
     """Return what ``x op= value`` binds the variable to."""
     if isinstance(x, np.ndarray) and current_builder() is not None:
         setitem(x, ..., value)
+    if isinstance(x, list | dict | set | deque) and not isinstance(x, List):
+        note_items(x)
     return _IN_PLACE[op](x, value)
 
 
-def augment_item(x: Any, key: Any, op: str, value: Any) -> None:
-    """Run ``x[key] op= value``."""
-    if (
-        is_traced(key)
-        and isinstance(x, Tracer)
-        and key.dtype.kind == "b"
-        and key.shape == x.shape
-        and not np.shape(value)
-    ):
-        # As many elements as the mask says, at the same places: the others stay.
-        setitem(x, ..., OPS["where"](key, _IN_PLACE[op](x + 0, value).astype(x.dtype), x))
-        return
-    part = getitem(x, key)
-    changed = _IN_PLACE[op](part, value)
-    if changed is not part or not isinstance(part, Tracer) or part.view is None:
-        setitem(x, key, changed)
-
-
-def augment_attr(owner: Any, name: str, op: str, value: Any) -> None:
-    """Run ``owner.name op= value``."""
-    setattr_(owner, name, augment(getattr(owner, name), op, value))
+def augment_masked(x: Any, mask: Any, op: str, value: Any) -> bool:
+    """Run ``x[mask] op= value`` if that is as many elements as a traced mask says; say whether it is."""
+    if not (is_traced(mask) and isinstance(x, Tracer) and mask.dtype.kind == "b" and mask.shape == x.shape):
+        return False
+    if np.shape(value):
+        return False
+    # At the same places: the others stay.
+    setitem(x, ..., OPS["where"](mask, _IN_PLACE[op](x + 0, value).astype(x.dtype), x))
+    return True
 
 
 _IN_PLACE: dict[str, Callable[[Any, Any], Any]] = {
@@ -269,6 +254,17 @@ def assert_(test: Any, message: Thunk) -> None:
         return
     if not test:
         raise AssertionError(*(m for m in [message()] if m is not None))
+
+
+def decided(test: Any) -> Any:
+    """Return what decides which statements of a generator run, which cannot be traced."""
+    if is_traced(test):
+        raise TracingError(
+            "what a generator yields, or when it ends, depends on a traced value",
+            where=describe(caller()),
+            hint="yield a value each time, such as np.where(condition, a, b), or write the loop where it is used",
+        )
+    return test
 
 
 def raised(error: Any) -> Any:

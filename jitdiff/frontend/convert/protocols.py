@@ -6,19 +6,20 @@ import builtins
 import functools
 import operator
 from collections.abc import Callable, Iterator
-from types import FunctionType, ModuleType
+from types import FunctionType, GeneratorType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from jitdiff.frontend.convert import support
 from jitdiff.frontend.convert.arrays import holds_followed
+from jitdiff.frontend.convert.changes import check_own, is_own, note_attributes
 from jitdiff.frontend.convert.functions import is_users_class
 from jitdiff.frontend.convert.operators import looked_up
-from jitdiff.frontend.convert.state import is_followed
+from jitdiff.frontend.convert.state import Undefined, is_followed
 from jitdiff.frontend.convert.text import formatted
 from jitdiff.ir.assumptions import acts_for_program
-from jitdiff.ops import Handle
+from jitdiff.ops import Handle, Tracer
 from jitdiff.ops.methods import as_operand
 
 _PLAIN = frozenset(
@@ -92,6 +93,8 @@ def unary(op: str, x: Any) -> Any:
 
 def contains(x: Any, container: Any) -> Any:
     """Return ``x in container``."""
+    if isinstance(container, dict) and isinstance(found := container.get(x), Undefined):
+        found.refuse()
     function = _method(container, "__contains__")
     if function is None:
         return (looked_up(x, container) if isinstance(container, _KEYED) else x) in container
@@ -109,9 +112,13 @@ def attribute(owner: Any, name: str) -> Any:
     if isinstance(found, property) and found.fget is not None:
         return support.call_on_values(found.fget, owner)
     if isinstance(found, functools.cached_property):
-        if name not in own:
-            own[name] = support.call_on_values(found.func, owner)
-        return own[name]
+        if name in own:
+            return own[name]
+        value = support.call_on_values(found.func, owner)
+        if is_own(owner):
+            # What a branch or loop finds for an object from around it is found anew after it.
+            own[name] = value
+        return value
     if found is _MISSING:
         ask = _static(cls, "__getattr__")
         if name not in own and isinstance(ask, FunctionType):
@@ -124,13 +131,31 @@ def attribute(owner: Any, name: str) -> Any:
 
 
 def set_attribute(owner: Any, name: str, value: Any) -> None:
-    """Run ``owner.name = value``, by the user's setter converted."""
+    """Run ``owner.name = value``, by the user's setter or descriptor converted."""
+    if (function := _method(owner, "__setattr__")) is not None:
+        support.call_on_values(function, owner, name, value)
+    else:
+        set_by_object(owner, name, value)
+
+
+def set_by_object(owner: Any, name: str, value: Any) -> None:
+    """Run ``object.__setattr__(owner, name, value)``, by the user's setter or descriptor converted."""
     if _is_users(owner):
         found = _static(type(owner), name)
         if isinstance(found, property) and found.fset is not None:
             support.call_on_values(found.fset, owner, value)
             return
-    setattr(owner, name, value)
+        if (function := _method(found, "__set__")) is not None:
+            support.call_on_values(function, found, owner, value)
+            return
+    note_attributes(owner)
+    (object.__setattr__ if _method(owner, "__setattr__") is not None else setattr)(owner, name, value)
+
+
+def del_attribute(owner: Any, name: str) -> None:
+    """Run ``del owner.name``."""
+    note_attributes(owner)
+    delattr(owner, name)
 
 
 def item(x: Any, key: Any) -> Any:
@@ -148,6 +173,30 @@ def set_item(x: Any, key: Any, value: Any) -> None:
         support.call_on_values(function, x, key, value)
 
 
+def del_item(x: Any, key: Any) -> None:
+    """Run ``del x[key]``."""
+    function = _method(x, "__delitem__")
+    if function is None:
+        support.delitem(x, key)
+    else:
+        support.call_on_values(function, x, key)
+
+
+def augment_item(x: Any, key: Any, op: str, value: Any) -> None:
+    """Run ``x[key] op= value``."""
+    if support.augment_masked(x, key, op, value):
+        return
+    part = item(x, key)
+    changed = augmented(part, op, value)
+    if changed is not part or not isinstance(part, Tracer) or part.view is None:
+        set_item(x, key, changed)
+
+
+def augment_attribute(owner: Any, name: str, op: str, value: Any) -> None:
+    """Run ``owner.name op= value``."""
+    set_attribute(owner, name, augmented(attribute(owner, name), op, value))
+
+
 def augmented(x: Any, op: str, value: Any) -> Any:
     """Return what ``x op= value`` binds the variable to, for an object of the user's."""
     if not (_is_users(x) or _is_users(value)):
@@ -159,6 +208,8 @@ def augmented(x: Any, op: str, value: Any) -> Any:
 
 def iterated(x: Any) -> Any:
     """Return what a loop goes through: of an object of the user's, what its `__iter__` gives."""
+    if isinstance(x, GeneratorType):
+        check_own(x)
     function = _method(x, "__iter__")
     return x if function is None else _Iteration(support.call_on_values(function, x))
 
@@ -228,6 +279,7 @@ acts_for_program(binary.__code__, contains.__code__)
 # Called from C, as operators are, they leave the user's frame at the instruction itself: it tells the variable that
 # their result is assigned to (`jitdiff.ir.location`).
 for _name in (
-    "attribute", "augmented", "binary", "contains", "item", "iterated", "managed", "set_attribute", "set_item", "unary",
+    "attribute", "augment_attribute", "augment_item", "augmented", "binary", "contains", "del_attribute", "del_item",
+    "item", "iterated", "managed", "set_attribute", "set_item", "unary",
 ):  # fmt: skip
     setattr(support, _name, functools.partial(globals()[_name]))

@@ -8,16 +8,17 @@ from typing import Any
 
 from jitdiff.frontend.convert.arrays import made_here as made
 from jitdiff.frontend.convert.blocks import comprehension, for_, if_, while_
+from jitdiff.frontend.convert.changes import born, made_variables, note_variables
 from jitdiff.frontend.convert.operators import (
     and_,
     and_value,
     assert_,
     augment,
-    augment_attr,
-    augment_item,
-    born,
+    augment_masked,
     checked,
     compare,
+    decided,
+    delitem,
     getitem,
     ifexp,
     list_,
@@ -26,7 +27,6 @@ from jitdiff.frontend.convert.operators import (
     or_value,
     raised,
     returned,
-    setattr_,
     setitem,
 )
 from jitdiff.frontend.convert.state import read
@@ -37,9 +37,13 @@ slice = builtins.slice
 attribute: Callable[..., Any]
 """Set by `protocols`, as are the next."""
 
+augment_attribute: Callable[..., Any]
+augment_item: Callable[..., Any]
 augmented: Callable[..., Any]
 binary: Callable[..., Any]
 contains: Callable[..., Any]
+del_attribute: Callable[..., Any]
+del_item: Callable[..., Any]
 item: Callable[..., Any]
 iterated: Callable[..., Any]
 managed: Callable[..., Any]
@@ -61,8 +65,9 @@ __all__ = [
     "assert_",
     "attribute",
     "augment",
-    "augment_attr",
+    "augment_attribute",
     "augment_item",
+    "augment_masked",
     "augmented",
     "binary",
     "born",
@@ -72,6 +77,10 @@ __all__ = [
     "compare",
     "comprehension",
     "contains",
+    "decided",
+    "del_attribute",
+    "del_item",
+    "delitem",
     "for_",
     "getitem",
     "if_",
@@ -81,8 +90,10 @@ __all__ = [
     "joined",
     "list_",
     "made",
+    "made_variables",
     "managed",
     "not_",
+    "note_variables",
     "or_",
     "or_value",
     "raised",
@@ -90,7 +101,6 @@ __all__ = [
     "returned",
     "set_attribute",
     "set_item",
-    "setattr_",
     "setitem",
     "slice",
     "told",

@@ -10,12 +10,13 @@ import ast
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from jitdiff.frontend.convert.implicit import OPERATORS, Implicit
+from jitdiff.frontend.convert.implicit import Implicit
 from jitdiff.frontend.convert.jumps import FLAGS, GUARD, lower
 from jitdiff.frontend.convert.mangle import mangle
 from jitdiff.frontend.convert.names import (
     assigned_from_inside,
     is_generator,
+    is_whole,
     names_assigned,
     names_written,
     own,
@@ -53,9 +54,9 @@ class _Transformer(Implicit):
         super().__init__(modules)
         self.count = 0
         self.globals: set[str] = set()
-        self.shared: list[str] = []
         self.written: set[str] = set()
         self.jumped: list[str] = []
+        self.first = ""
 
     def fresh(self, stem: str) -> str:
         self.count += 1
@@ -65,36 +66,75 @@ class _Transformer(Implicit):
 
     def function(self, node: ast.FunctionDef) -> None:
         """Convert the body of a function."""
-        around = self.globals, self.shared, self.written, self.jumped
+        around = self.globals, self.written, self.jumped, self.first
         self.written = self.written | names_written(node)
         self.globals = {name for child in own(node.body) if isinstance(child, ast.Global) for name in child.names}
         outer = {
             name for child in own(node.body) if isinstance(child, ast.Global | ast.Nonlocal) for name in child.names
         }
-        body = lower(node.body, node)
+        self.first = next((a.arg for a in [*node.args.posonlyargs, *node.args.args]), "")
+        generates = is_generator(node)
+        body = node.body if generates else lower(node.body, node)
         local = [n for n in dict.fromkeys(names_assigned(body)) if n not in outer]
         left = [n for n in own(body) if getattr(n, FLAGS, [])]
         self.jumped = [n for n in dict.fromkeys(names_assigned(left)) if n in local]
-        # Functions inside that assign a variable of this one may be called in any block.
-        self.shared = [n for n in dict.fromkeys(assigned_from_inside(body)) if n in local or n in parameters(node)]
-        node.body = self.block(body)
+        # Functions inside that assign variables of this one may be called in any block, and this one in those around.
+        shared = [n for n in dict.fromkeys(assigned_from_inside(body)) if n in local or n in parameters(node)]
+        theirs = sorted(outer - self.globals)
+        node.body = self.steps(body) if generates else self.block(body)
+        if shared:
+            node.body.insert(0, _statement(call("made_variables", *(thunk(load(n)) for n in shared)), node))
+        if theirs:
+            pairs = [ast.Tuple([ast.Constant(n), thunk(load(n))], ast.Load()) for n in theirs]
+            node.body.insert(0, _statement(call("note_variables", *pairs), node))
         if local:
             # What only blocks assign is still a variable of the function.
             bind = ast.Assign([store(n) for n in local], ast.Constant(None))
             node.body.insert(0, at(ast.If(ast.Constant(False), [bind], []), node))
-        self.globals, self.shared, self.written, self.jumped = around
+        self.globals, self.written, self.jumped, self.first = around
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         node.args = self.visit(node.args)
-        if not is_generator(node):
-            self.function(node)
+        self.function(node)
         return node
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AsyncFunctionDef:
         return node
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        node.body = [self.visit(s) if isinstance(s, ast.FunctionDef) else s for s in node.body]
         return node
+
+    # Generators, which keep their frame: what yields or jumps out stays Python's.
+
+    def steps(self, stmts: Sequence[ast.stmt]) -> list[ast.stmt]:
+        """Return the statements of a generator, those that run as a whole converted."""
+        done: list[ast.stmt] = []
+        for stmt in stmts:
+            if isinstance(stmt, ast.If | ast.For | ast.While | ast.With | ast.Try | ast.Match) and not is_whole(stmt):
+                done.append(self.step(stmt))
+            else:
+                done += self.block(lower([stmt], stmt))
+        return done
+
+    def step(self, stmt: ast.stmt) -> ast.stmt:
+        """Return a statement of a generator that keeps its kind, with converted statements in it."""
+        match stmt:
+            case ast.If() | ast.While():
+                stmt.test = at(call("decided", self.condition(stmt.test)), stmt.test)
+            case ast.For():
+                stmt.iter = at(call("iterated", self.visit(stmt.iter)), stmt.iter)
+            case ast.With():
+                for each in stmt.items:
+                    each.context_expr = at(call("managed", self.visit(each.context_expr)), each.context_expr)
+            case ast.Match():
+                stmt.subject = self.visit(stmt.subject)
+        parts = [*getattr(stmt, "handlers", []), *getattr(stmt, "cases", []), stmt]
+        for part in parts:
+            for name in ("body", "orelse", "finalbody"):
+                if hasattr(part, name):
+                    setattr(part, name, self.steps(getattr(part, name)))
+        return stmt
 
     # Statements.
 
@@ -198,15 +238,12 @@ class _Transformer(Implicit):
 
     def assigned(self, stmts: Sequence[ast.stmt]) -> list[str]:
         """Return the variables that statements assign, in order."""
-        return list(dict.fromkeys([*names_assigned(stmts), *self.shared]))
+        return list(dict.fromkeys(names_assigned(stmts)))
 
     def visit_Assign(self, node: ast.Assign) -> Any:
         computed = isinstance(node.value, ast.BinOp | ast.UnaryOp)
+        self.kept(node.value)
         node.value = self.visit(node.value)
-        if isinstance(node.value, ast.List) and all(isinstance(t, ast.Name) for t in node.targets):
-            node.value = at(call("list_", node.value), node)
-        elif isinstance(node.value, ast.Tuple) and any(isinstance(e, ast.List) for e in node.value.elts):
-            node.value.elts = [at(call("list_", e), e) if isinstance(e, ast.List) else e for e in node.value.elts]
         after: list[ast.stmt] = made_from(node, self.written) if computed else []
         node.targets = [self.target(t, after) for t in node.targets]
         (first, *others) = node.targets
@@ -218,6 +255,18 @@ class _Transformer(Implicit):
             setting.value.args[-1] = node.value
             return setting
         return [node, *after]
+
+    def kept(self, value: ast.expr) -> None:
+        """Mark the list displays in a value that variables, attributes and dicts keep: those lists may grow."""
+        match value:
+            case ast.List():
+                setattr(value, _GROWS, True)
+            case ast.Tuple(elts):
+                for part in elts:
+                    self.kept(part)
+            case ast.Dict(values=values):
+                for part in values:
+                    self.kept(part)
 
     def target(self, target: ast.expr, after: list[ast.stmt]) -> ast.expr:
         """Return a target without elements and attributes, which are set from variables afterwards."""
@@ -235,7 +284,7 @@ class _Transformer(Implicit):
                 return at(store(name), target)
             case ast.Attribute(value, attr):
                 name = self.fresh("part")
-                setting = call("setattr_", self.visit(value), ast.Constant(attr), load(name))
+                setting = call("set_attribute", self.visit(value), ast.Constant(attr), load(name))
                 after.append(_statement(setting, target))
                 return at(store(name), target)
         return target
@@ -244,17 +293,6 @@ class _Transformer(Implicit):
         if node.value is None:
             return at(ast.Pass(), node)
         return self.visit(at(ast.Assign([node.target], node.value), node))
-
-    def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:
-        value = self.visit(node.value)
-        op = ast.Constant(OPERATORS[type(node.op)])
-        match node.target:
-            case ast.Subscript(array, key):
-                return _statement(call("augment_item", self.visit(array), self.key(key), op, value), node)
-            case ast.Attribute(owner, attr):
-                return _statement(call("augment_attr", self.visit(owner), ast.Constant(attr), op, value), node)
-            case ast.Name(name):
-                return at(ast.Assign([node.target], call("augmented", load(name), op, value)), node)
 
     def visit_Raise(self, node: ast.Raise) -> list[ast.stmt]:
         if node.exc is None:
@@ -279,11 +317,17 @@ class _Transformer(Implicit):
         found: ast.expr = self.visit(index)
         return key(found)
 
+    def visit_List(self, node: ast.List) -> ast.expr:
+        self.generic_visit(node)
+        if not isinstance(node.ctx, ast.Load):
+            return node
+        return at(call("list_" if getattr(node, _GROWS, False) else "born", node), node)
+
     def visit_Dict(self, node: ast.Dict) -> ast.expr:
         self.generic_visit(node)
         return at(call("born", node), node)
 
-    visit_Set = visit_DictComp = visit_SetComp = visit_Dict  # type: ignore[assignment]  # noqa: N815
+    visit_Set = visit_DictComp = visit_SetComp = visit_GeneratorExp = visit_Dict  # type: ignore[assignment]  # noqa: N815
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
         if _keeps(node):
@@ -329,6 +373,9 @@ class _Transformer(Implicit):
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         name = node.func.id if isinstance(node.func, ast.Name) else ""
+        if name == "super" and not node.args and self.first:
+            # The function of a block has no first argument to find the object by.
+            node.args = [at(load("__class__"), node), at(load(self.first), node)]
         if name in UNTOUCHED:
             return node
         if is_support(node.func):
@@ -355,6 +402,9 @@ class _Transformer(Implicit):
         self.generic_visit(node)
         return node
 
+
+_GROWS = f"{GENERATED}grows"
+"""Attribute of a list display's node: whether what it makes may be a list that grows."""
 
 _GATHERING = frozenset({"sum", "list", "tuple", "min", "max"})
 

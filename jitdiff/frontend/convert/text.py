@@ -186,18 +186,13 @@ TELLING: dict[Any, Callable[..., Any]] = {
 """What runs for functions that make text."""
 
 
-def _reading(builtin: Callable[..., Any]) -> Callable[..., Any]:
+def reading(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what runs for a function that reads text: it asks for the numbers in that."""
+
     def run(*args: Any, **kwargs: Any) -> Any:
         for x in args:
             if isinstance(x, Text):
                 x.ask()
-        return builtin(*args, **kwargs)
+        return function(*args, **kwargs)
 
     return run
-
-
-READING: dict[Any, Callable[..., Any]] = {
-    each: _reading(each)
-    for each in (builtins.getattr, builtins.hasattr, builtins.setattr, builtins.delattr, builtins.open)
-}
-"""What runs in traces for builtins that read text in C."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from jitdiff.frontend.convert.implicit import OPERATORS, Implicit
+from jitdiff.frontend.convert.implicit import Implicit
 from jitdiff.frontend.convert.mangle import mangle
 from jitdiff.frontend.convert.names import names_written
 from jitdiff.frontend.convert.source import Definition
-from jitdiff.frontend.convert.tree import UNTOUCHED, at, call, key, load, made_from, support
+from jitdiff.frontend.convert.tree import UNTOUCHED, at, call, key, made_from, support
 
 
 def redirected(node: Definition, owner: str, modules: frozenset[str]) -> Definition:
@@ -73,13 +73,6 @@ class _Redirect(Implicit):
         if not isinstance(node.ctx, ast.Load):
             return node
         return at(call("item", node.value, key(node.slice)), node)
-
-    def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:
-        if not isinstance(node.target, ast.Name):
-            self.generic_visit(node)
-            return node
-        op, value = ast.Constant(OPERATORS[type(node.op)]), self.visit(node.value)
-        return at(ast.Assign([node.target], call("augmented", load(node.target.id), op, value)), node)
 
     def visit_For(self, node: ast.For) -> ast.For:
         self.generic_visit(node)
