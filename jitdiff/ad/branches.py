@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from jitdiff.ad.region import Cotangent, Piece, Region, zeros
+from jitdiff.ad.masks import Part, mask_of
+from jitdiff.ad.region import Piece, Region, fixed, telling, zeros
 from jitdiff.ad.walk import Cotangents
 from jitdiff.ir import Apply, ArrayType, Atom, Block, Builder, If, Node, Value, free_values
 from jitdiff.ir.builder import building
@@ -20,19 +21,23 @@ from jitdiff.passes import dce
 
 def pull_if(region: Region, node: If, cotangents: Cotangents) -> None:
     """Append the adjoint of a branch, and let the branch give what it needs."""
-    gs = [cotangents.take(out) for out in node.outs]
+    gs = fixed([cotangents.take_part(out) for out in node.outs])
     free = [v for v in free_values(node.then, node.orelse) if v in region.active]
-    if not free or all(g is None for g in gs):
+    if not free or all(part.g is None for part in gs):
         return
-    sums = [cotangents.get(v) for v in free]
-    arms = [_Arm(region, block, gs, free, sums) for block in (node.then, node.orelse)]
+    sums = fixed([cotangents.part(v) for v in free])
+    tells = telling(free, sums, gs, len(free))
+    arms = [_Arm(region, block, gs, free, sums, tells) for block in (node.then, node.orelse)]
     node, outs = _giving(region, node, arms)
     blocks = [arm.reading(given) for arm, given in zip(arms, outs, strict=True)]
     here = builder_now()
     grads = tuple(Value(v.type) for v in free)
-    here.append(If(node.pred, blocks[0], blocks[1], grads, here.loc))
-    for v, g in zip(free, grads, strict=True):
-        cotangents.put(v, Tracer(g))
+    marks = tuple(Value(v.type.with_dtype(bool)) for v, t in zip(free, tells, strict=True) if t)
+    here.append(If(node.pred, blocks[0], blocks[1], (*grads, *marks), here.loc))
+    told = iter(marks)
+    for v, g, t, *chosen in zip(free, grads, tells, *(arm.chosen for arm in arms), strict=True):
+        mask = mask_of(Tracer(next(told))) if t else None
+        cotangents.put(v, Tracer(g), mask if any(chosen) else None)
 
 
 class _Arm:
@@ -42,15 +47,18 @@ class _Arm:
     ----------
     piece : Piece
         The block, taken apart.
+    chosen : list of bool
+        Which of the cotangents may have elements that do not count.
     """
 
     def __init__(
         self,
         region: Region,
         block: Block,
-        gs: Sequence[Cotangent],
+        gs: Sequence[Part],
         free: Sequence[Value],
-        sums: Sequence[Cotangent],
+        sums: Sequence[Part],
+        tells: Sequence[bool],
     ) -> None:
         here = builder_now()
         builder = Builder((), parent=here)
@@ -59,8 +67,10 @@ class _Arm:
         with building(builder):
             found = region.pull_block(block, env, gs, free, sums, region.around)
             ends = [lift(value_of(r, env)) for r in block.results]
-            grads = [lift(zeros(v) if g is None else g) for v, g in zip(free, found, strict=True)]
-        self.piece: Piece = region.piece(builder.finish(grads), ends, [*gs, *sums])
+            grads = [lift(zeros(v) if part.g is None else part.g) for v, part in zip(free, found, strict=True)]
+            marks = [lift(part.mark(v.shape)) for v, part, t in zip(free, found, tells, strict=True) if t]
+        self.chosen = [part.is_chosen for part in found]
+        self.piece: Piece = region.piece(builder.finish([*grads, *marks]), ends, [*gs, *sums])
 
     def reading(self, given: Sequence[Value]) -> Block:
         """Return the arm of the adjoint, which reads what is saved from further results of the branch."""

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from jitdiff.ad.region import Piece, Region, zeros
+from jitdiff.ad.masks import Part, mask_of
+from jitdiff.ad.region import Piece, Region, fixed, telling, zeros
 from jitdiff.ad.residuals import trips_of
 from jitdiff.ad.walk import Cotangents, active_values
 from jitdiff.ir import Apply, Atom, Block, Builder, Dim, For, Value, While, free_values
@@ -18,34 +19,41 @@ from jitdiff.ir.builder import building
 from jitdiff.ops import Tracer, control, lift
 from jitdiff.ops.gather import gather
 from jitdiff.ops.replay import Env, value_of
+from jitdiff.ops.table import Level
 from jitdiff.ops.tracer import builder_now
 from jitdiff.passes import dce
 
 
 def pull_loop(region: Region, node: For | While, cotangents: Cotangents) -> None:
     """Append the adjoint of a loop, and let the loop save what it needs."""
-    gs = [cotangents.take(out) for out in node.outs]
-    hs = [cotangents.take(s) for s in node.stacked]
+    gs = fixed([cotangents.take_part(out) for out in node.outs])
+    hs = fixed([cotangents.take_part(s) for s in node.stacked])
     free = [v for v in free_values(node.body) if v in region.active]
-    if all(g is None for g in (*gs, *hs)):
+    if all(part.g is None for part in (*gs, *hs)):
         return
     moving = _active_carries(node, region.active)
-    back = _Backwards(region, node, free, moving, hs)
+    before = [part for part, m in zip(gs, moving, strict=True) if m] + fixed([cotangents.part(v) for v in free])
+    wrt = [*(p for p, m in zip(_carries(node), moving, strict=True) if m), *free]
+    tells = telling(wrt, before, [*gs, *hs], len(free))
+    back = _Backwards(region, node, free, moving, hs, before, tells)
     piece = region.piece(back.block, back.ends, hs, [back.index], back.carries, _number(region, node), node.restart)
     node, saved = _saving(region, node, back, piece)
     trip = node.trip if isinstance(node, For) else _count(node)
     body = _reading(piece, back, trip, saved)
-    carried = [zeros(p) if g is None else g for p, g, m in zip(_carries(node), gs, moving, strict=True) if m]
-    sums = [zeros(v) if (g := cotangents.get(v)) is None else g for v in free]
-    init = tuple(map(lift, [*carried, *sums]))
+    given = [zeros(v) if part.g is None else part.g for v, part in zip(wrt, before, strict=True)]
+    marks = [part.mark(v.shape) for v, part, t in zip(wrt, before, tells, strict=True) if t]
+    init = tuple(map(lift, [*given, *marks]))
     outs = tuple(Value(a.type) for a in init)
     here = builder_now()
     here.append(For(trip, init, body, outs, (), here.loc, restart=node.restart))
+    told = iter(outs[len(wrt) :])
+    masks = [mask_of(Tracer(next(told))) if t else None for t in tells]
+    parts = [(Tracer(g), m if c else None) for g, m, c in zip(outs, masks, back.chosen, strict=False)]
     started = [a for a, m in zip(node.init, moving, strict=True) if m]
-    for v, g in zip(free, outs[len(started) :], strict=True):
-        cotangents.put(v, Tracer(g))
-    for atom, g in zip(started, outs, strict=False):
-        cotangents.add(atom, Tracer(g))
+    for v, part in zip(free, parts[len(started) :], strict=True):
+        cotangents.put(v, *part)
+    for atom, part in zip(started, parts, strict=False):
+        cotangents.add(atom, *part)
 
 
 class _Backwards:
@@ -53,7 +61,8 @@ class _Backwards:
 
     Its parameters are the index of the iteration, the carries that it starts from, the cotangents of the carries that
     it ends with, and the cotangents so far of what the body reads from around; its results are those cotangents before
-    the iteration.
+    the iteration. It tells which elements count of the cotangents that `tells` says, which have one more
+    parameter and result.
 
     Attributes
     ----------
@@ -63,10 +72,19 @@ class _Backwards:
         Its parameters.
     ends : list of Atom
         What the results of the loop's body are in the block.
+    chosen : list of bool
+        Which of the cotangents may have elements that do not count.
     """
 
     def __init__(
-        self, region: Region, node: For | While, free: Sequence[Value], moving: Sequence[bool], hs: Sequence[Any]
+        self,
+        region: Region,
+        node: For | While,
+        free: Sequence[Value],
+        moving: Sequence[bool],
+        hs: Sequence[Part],
+        before: Sequence[Part],
+        tells: Sequence[bool],
     ) -> None:
         here, around = builder_now(), region.around
         carries = _carries(node)
@@ -74,6 +92,7 @@ class _Backwards:
         self.index = Value(node.body.params[0].type if isinstance(node, For) else control.INDEX)
         self.carries = [Value(p.type, p.name) for p in carries]
         self.state = [Value(v.type.with_dtype(v.dtype)) for v in wrt]
+        self.state += [Value(v.type.with_dtype(bool)) for v, t in zip(wrt, tells, strict=True) if t]
         builder = Builder((self.index, *self.carries, *self.state), parent=here)
         builder.loc = here.loc
         env: Env = dict(zip(carries, map(Tracer, self.carries), strict=True))
@@ -82,15 +101,31 @@ class _Backwards:
             around = around.within(self.index, node.trip)
         around = around.carrying(self.carries, node.body)
         with building(builder):
-            state = list(map(Tracer, self.state))
-            following = iter(state)
-            results = [next(following) if m else None for m in moving]
-            sums = list(following)
-            results += [None if h is None else h[Tracer(self.index)] for h in hs]
-            found = region.pull_block(node.body, env, results, wrt, [*[None] * sum(moving), *sums], around)
-            new = [zeros(v) if g is None else g for v, g in zip(wrt, found, strict=True)]
+            state = iter(map(Tracer, self.state))
+            gs = [next(state) for _ in wrt]
+            levels = [Level.CHOICE] * sum(moving)
+            levels += [Level.NOTHING if part.nothing_counts else Level.CHOICE for part in before[sum(moving) :]]
+            masks = [mask_of(next(state), level) if t else None for level, t in zip(levels, tells, strict=True)]
+            parts = list(map(Part, gs, masks))
+            following = iter(parts)
+            results = [next(following) if m else Part(None) for m in moving]
+            sums = [*[Part(None)] * sum(moving), *following]
+            results += [_row(h, Tracer(self.index)) for h in hs]
+            found = region.pull_block(node.body, env, results, wrt, sums, around)
+            new = [zeros(v) if part.g is None else part.g for v, part in zip(wrt, found, strict=True)]
+            self.chosen = [part.is_chosen for part in found]
+            # Of what is not told in the end the mark is not read.
+            marks = [part if c else Part(part.g) for part, c in zip(found, self.chosen, strict=True)]
+            new += [part.mark(v.shape) for v, part, t in zip(wrt, marks, tells, strict=True) if t]
             self.ends = [lift(value_of(r, env)) for r in node.body.results]
             self.block = builder.finish(list(map(lift, new)))
+
+
+def _row(part: Part, index: Any) -> Part:
+    """Return the cotangent of an iteration's row, and what of it counts."""
+    if part.g is None or part.mask is None:
+        return Part(None if part.g is None else part.g[index])
+    return Part(part.g[index], mask_of(part.mask.taken()[index]))
 
 
 def _saving(

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -47,15 +47,24 @@ class Mask:
         What may stand where nothing counts.
     branch : Branch, optional
         The arm of a choice that it stands for.
+    update : callable, optional
+        Adds what counts to truth values in place, where that is one element of many.
     """
 
-    __slots__ = ("_found", "_make", "branch", "level")
+    __slots__ = ("_found", "_make", "branch", "level", "update")
 
-    def __init__(self, make: Callable[[bool], Any], level: Level, branch: Branch | None = None) -> None:
+    def __init__(
+        self,
+        make: Callable[[bool], Any],
+        level: Level,
+        branch: Branch | None = None,
+        update: Callable[[Any], Any] | None = None,
+    ) -> None:
         self._make = make
         self._found: dict[bool, Any] = {}
         self.level = level
         self.branch = branch
+        self.update = update
 
     def taken(self, known: bool = False) -> Any:
         """Return the truth values."""
@@ -70,14 +79,55 @@ class Mask:
 
     def union(self, other: Mask) -> Mask | None:
         """Return what counts by either, None if that is everything."""
+        if self is other:
+            return self
         mine, others = self.branch, other.branch
         if mine is not None and others is not None and mine.choice is others.choice and mine.arm != others.arm:
             return mine.around
 
         def make(known: bool) -> Any:
+            if other.update is not None and not known:
+                return other.update(self.taken())
             return _combined("logical_or", self.taken(known), other.taken(known))
 
         return Mask(make, max(self.level, other.level))
+
+
+class Part(NamedTuple):
+    """A cotangent, or None for zero, and what of it counts; None for all."""
+
+    g: Any
+    mask: Mask | None = None
+
+    @property
+    def is_chosen(self) -> bool:
+        """Whether some of it may be what a choice did not take."""
+        return self.nothing_counts or (self.mask is not None and self.mask.level is Level.CHOICE)
+
+    @property
+    def nothing_counts(self) -> bool:
+        """Whether nothing was added so far."""
+        return self.g is None or (self.mask is not None and self.mask.level is Level.NOTHING)
+
+    def fixed(self) -> Part:
+        """Return it with a mask that regions inside the current block can read, dropped if it is not of a choice."""
+        if self.g is None or self.mask is None or not self.is_chosen:
+            return Part(self.g)
+        return Part(self.g, mask_of(self.mark(self.g.shape), self.mask.level))
+
+    def values(self) -> list[Any]:
+        """Return the values of the program that it consists of."""
+        return [] if self.g is None else [self.g] if self.mask is None else [self.g, self.mask.taken()]
+
+    def mark(self, shape: Shape) -> Any:
+        """Return which elements count as an array of the program."""
+        taken = np.bool_(self.g is not None) if self.mask is None else self.mask.taken()
+        return broadcast(Tracer(lift(taken)), shape)
+
+
+def mask_of(mark: Any, level: Level = Level.CHOICE) -> Mask:
+    """Return the mask of an array of truth values of the program."""
+    return Mask(lambda known: None if known else mark, level)
 
 
 def _combined(name: str, a: Any, b: Any) -> Any:
@@ -137,7 +187,9 @@ def _is_whole(xs: Sequence[Any], x: ArrayType) -> bool:
 
 def _moved(op: Op, k: int, x: ArrayType, xs: Sequence[Any], y: Any, attrs: Any, mask: Mask | None) -> Mask | None:
     chooses = None if op.selects is None else op.selects(xs, k)
-    if (chooses is None and mask is None) or _is_at_one_place(xs):
+    if _is_at_one_place(xs):
+        return None if mask is None else _at_one_place(op, k, x, xs, y, attrs, mask)
+    if chooses is None and mask is None:
         return None
 
     def make(known: bool) -> Any:
@@ -176,8 +228,29 @@ def _placed(taken: Any, whole: bool, shape: Shape, size: Shape, ranges: Sequence
 
 
 def _is_at_one_place(xs: Sequence[Any]) -> bool:
-    """Whether an operation reads or writes at a traced position, as in a loop over elements: a mask would be costly."""
+    """Whether an operation reads or writes at a traced position, as in a loop over elements."""
     return any(isinstance(x, Tracer) and not x.shape and x.dtype.kind in "iu" for x in xs[1:])
+
+
+def _at_one_place(op: Op, k: int, x: ArrayType, xs: Sequence[Any], y: Any, attrs: Any, mask: Mask) -> Mask | None:
+    """Return the mask of an array that is read or changed at one place: only of choices, since it is an array too."""
+    if mask.level < Level.CHOICE or steepness(xs[k]) is Level.CHOICE:
+        return None
+    if op is not OPS["gather"]:
+        more = {**attrs, "distinct": True} if "distinct" in attrs else attrs
+
+        def make(known: bool) -> Any:
+            pulled = None if known else op.vjp(xs, y, broadcast(mask.taken(), type_of(y).shape), **more)  # type: ignore[misc]
+            return None if pulled is None else computed(pulled[k])
+
+        return Mask(make, mask.level)
+
+    def update(before: Any) -> Any:
+        before = broadcast(Tracer(lift(before)), x.shape)
+        counts = OPS["logical_or"](op(before, *xs[1:], **attrs), mask.taken())
+        return OPS["index_set"](before, counts, *xs[1:], **attrs, distinct=True)
+
+    return Mask(lambda known: None if known else update(np.False_), mask.level, update=update)
 
 
 def guarded(op: Op, k: int, xs: Sequence[Any], share: Any, mask: Mask, only: bool) -> Any:

@@ -12,18 +12,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from jitdiff.ad.masks import Part
 from jitdiff.ad.residuals import choose, price_of_saving
+from jitdiff.ad.steepness import steepness
 from jitdiff.ir import Apply, ArrayType, Atom, Block, Builder, Const, Dim, For, Node, Value, outs_of, reads_of
 from jitdiff.ir.builder import building
 from jitdiff.ops import Tracer, lift
 from jitdiff.ops.ranges import Ranges
 from jitdiff.ops.replay import Env, run, value_of
 from jitdiff.ops.shape import broadcast_to
+from jitdiff.ops.table import Level
 from jitdiff.ops.tracer import builder_now
 from jitdiff.passes import cse, dce
 
-Cotangent = Any | None
-PullBlock = Callable[[Block, Env, Sequence[Cotangent], Sequence[Value], Sequence[Cotangent], "Around"], list[Cotangent]]
+PullBlock = Callable[[Block, Env, Sequence[Part], Sequence[Value], Sequence[Part], "Around"], list[Part]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ class Region:
         self,
         block: Block,
         ends: Sequence[Atom],
-        gs: Iterable[Cotangent],
+        parts: Iterable[Part],
         shared: Sequence[Value] = (),
         given: Sequence[Value] = (),
         trips: int = 1,
@@ -115,7 +117,7 @@ class Region:
             Replay and walk: an iteration of `trips`, or a branch.
         ends : sequence of Atom
             What the results of the region's block are in it.
-        gs : iterable of tracer or None
+        parts : iterable of Part
             Cotangents from outside that it reads.
         shared : sequence of Value
             Parameters that both the forward pass and the adjoint know, as the index of a loop.
@@ -128,7 +130,7 @@ class Region:
         count = len(block.results)
         block = replace(whole, results=whole.results[:count])
         made = {*shared, *given}
-        unknown = {g.atom for g in gs if g is not None}
+        unknown = {x.atom for part in parts for x in part.values()}
         unknown.update(out for node in self.source.block.nodes[self.position :] for out in outs_of(node))
 
         def is_known(value: Value) -> bool:
@@ -207,6 +209,25 @@ class Piece:
     def adjoint(self, params: Sequence[Value], head: Sequence[Node]) -> Block:
         """Return the block of the adjoint; `head` makes what is saved from what the forward pass gives."""
         return dce(Block(tuple(params), [*head, *self.rest], self.results))
+
+
+def fixed(parts: Sequence[Part]) -> list[Part]:
+    """Return the cotangents of a region's results with masks, if any has one, that its blocks can read."""
+    return [part.fixed() for part in parts]
+
+
+def telling(values: Sequence[Value], parts: Sequence[Part], of_results: Sequence[Part], free: int) -> list[bool]:
+    """Return for which of `values` a region tells which elements of their cotangents count.
+
+    That is if all of the cotangents so far, `parts`, do not count anyway, and the region is told of some result. Of the
+    last `free` values, which it reads from around, it tells also if they may be steep: it may read a part of them.
+    """
+    told = any(part.mask is not None for part in of_results)
+    first = len(values) - free
+    return [
+        part.is_chosen and (told or (k >= first and steepness(Tracer(v)) < Level.CHOICE))
+        for k, (v, part) in enumerate(zip(values, parts, strict=True))
+    ]
 
 
 def zeros(value: Value) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 from jitdiff.ad.branches import pull_if
 from jitdiff.ad.loops import pull_loop
+from jitdiff.ad.masks import Part
 from jitdiff.ad.region import Around, Region
 from jitdiff.ad.walk import Cotangents, active_values, walk, wanted_among
 from jitdiff.ir import Apply, Atom, Block, If, Node, Value, outs_of
@@ -92,11 +93,11 @@ def _read(node: Apply) -> tuple[list[Any], Any]:
 def pull_block(
     block: Block,
     env: Env,
-    gs: Sequence[Any | None],
+    gs: Sequence[Part],
     wrt: Sequence[Value],
-    sums: Sequence[Any | None],
+    sums: Sequence[Part],
     around: Around,
-) -> list[Any | None]:
+) -> list[Part]:
     """Replay a block in the current one and append its adjoint: cotangents of its results to those of `wrt`.
 
     `env` gives the parameters their values, and has those of all values of the block afterwards; a parameter in `wrt`
@@ -115,12 +116,12 @@ def pull_block(
     targets = [target(v) for v in wrt]
     active = active_values(here.block.nodes[start:stop], [t for t in targets if t is not None and t.type.is_float])
     cotangents = Cotangents(wanted_among(active), set(wrt))
-    for result, g in zip(block.results, gs, strict=True):
+    for result, part in zip(block.results, gs, strict=True):
         value = value_of(result, env)
-        if g is not None and isinstance(value, Tracer) and isinstance(value.atom, Value):
-            cotangents.add(value.atom, g)
-    for t, g in zip(targets, sums, strict=True):
-        cotangents.add(t, g)
+        if part.g is not None and isinstance(value, Tracer) and isinstance(value.atom, Value):
+            cotangents.add(value.atom, *part)
+    for t, part in zip(targets, sums, strict=True):
+        cotangents.add(t, *part)
     _walk_range(here, start, stop, cotangents, active, around)
-    found = [None if t is None else cotangents.get(t) for t in targets]
-    return [have if g is None else g for g, have in zip(found, sums, strict=True)]
+    found = [Part(None) if t is None else cotangents.part(t) for t in targets]
+    return [have if part.g is None else part for part, have in zip(found, sums, strict=True)]

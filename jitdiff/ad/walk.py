@@ -7,11 +7,10 @@ from typing import Any, Protocol
 
 from numpy import ndarray
 
-from jitdiff.ad.masks import Mask, guarded, joined, passed
+from jitdiff.ad.masks import Mask, Part, guarded, joined, passed
 from jitdiff.ir import Apply, Atom, Node, Value, outs_of, reads_of
-from jitdiff.ops import OPS, Op
+from jitdiff.ops import Op
 from jitdiff.ops.fit import fit
-from jitdiff.ops.table import Level
 
 
 class Step(Protocol):
@@ -57,19 +56,26 @@ class Cotangents:
         self.wanted = wanted
         self.keep = keep
 
-    def add(self, key: Any, g: Any) -> None:
-        """Add `g`, fitted to the shape and dtype of `key`, to its cotangent."""
+    def add(self, key: Any, g: Any, mask: Mask | None = None) -> None:
+        """Add `g`, fitted to the shape and dtype of `key` and of which `mask` counts, to its cotangent."""
         if g is None or not self.wanted(key):
             return
         if getattr(g, "shape", ()) != key.shape or getattr(g, "dtype", None) != key.dtype:
             g = fit(g, key.type)
         have = self.sums.get(key)
-        self.put(key, g if have is None else have + g)
+        if have is not None:
+            before = self.masks.get(key) if self.masks else None
+            mask = None if mask is None or before is None else before.union(mask)
+        self.put(key, g if have is None else have + g, mask)
 
-    def put(self, key: Any, g: Any) -> None:
+    def put(self, key: Any, g: Any, mask: Mask | None = None) -> None:
         """Let `g`, to which the cotangent of `key` so far has been added, be its cotangent."""
         self.sums[key] = g
-        if self.masks:
+        if self.masks is None:
+            return
+        if mask is not None:
+            self.masks[key] = mask
+        else:
             self.masks.pop(key, None)
 
     def take(self, key: Any) -> Any:
@@ -79,6 +85,15 @@ class Cotangents:
     def get(self, key: Any) -> Any:
         """Return the cotangent of `key`, or None."""
         return self.sums.get(key)
+
+    def part(self, key: Any) -> Part:
+        """Return the cotangent of `key`, and what of it counts."""
+        return Part(self.sums.get(key), self.masks.get(key) if self.masks else None)
+
+    def take_part(self, key: Any) -> Part:
+        """Return the cotangent of `key`, no longer needed, and what of it counts."""
+        mask = self.masks.pop(key, None) if self.masks else None
+        return Part(self.take(key), mask)
 
 
 Read = Callable[[Any], tuple[Sequence[Any], Any]]
@@ -162,22 +177,7 @@ def walk(
         if region is None or hasattr(node, "op"):
             apply_rule(node, cotangents, read)
         else:
-            _apply_region(node, cotangents, region)
-
-
-def _apply_region(node: Any, cotangents: Cotangents, region: Callable[[Any, Cotangents], None]) -> None:
-    """Walk a branch or loop; where none of its results counts, it adds nothing to any cotangent."""
-    sums, masks = cotangents.sums, cotangents.masks
-    mask = joined([masks.pop(out, None) for out in outs_of(node) if sums.get(out) is not None]) if masks else None
-    if mask is None or mask.level < Level.CHOICE:
-        region(node, cotangents)
-        return
-    taken, before = mask.taken(), dict(sums)
-    region(node, cotangents)
-    for key, g in sums.items():
-        have = before.get(key)
-        if g is not have:
-            sums[key] = OPS["where"](taken, g, 0.0 if have is None else have)
+            region(node, cotangents)
 
 
 def active_values(nodes: Sequence[Node], seeds: Iterable[Value], constants: Collection[Value] = ()) -> set[Value]:

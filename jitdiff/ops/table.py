@@ -61,14 +61,16 @@ class Handle:
 class Level(IntEnum):
     """How much an element may be that does not count, and so what is to be looked after there.
 
+    NOTHING: nothing counts so far; what is added says more.
     FACTOR: it is multiplied by a constant zero, so its value is finite; its slope may not be, as of a root at 0.
     PART: it is the rest of an array that a part is taken of, and any finite number or the infinity that comes of one.
     CHOICE: it is what a choice did not take, and anything at all.
     """
 
-    FACTOR = 0
-    PART = 1
-    CHOICE = 2
+    NOTHING = 0
+    FACTOR = 1
+    PART = 2
+    CHOICE = 3
 
 
 Selects = Callable[[Sequence[Any], int], bool | None]

@@ -53,7 +53,80 @@ def a_choice_beside_a_loop(x):
     return np.where(x[0] > 0.0, power(x[0]), x[1])
 
 
-# Name, function to a scalar, where; and whether the point is apart from any kink, so that differences tell the truth.
+def roots_in_a_loop(x):
+    y = x
+    for _ in range(30):
+        y = np.sqrt(y) * 1.5
+    return np.sum(np.where(x > 0, y, 0.0))
+
+
+def logarithms_around_a_loop(x):
+    z = np.log(x)
+    y = z
+    for _ in range(30):
+        y = np.sqrt(np.abs(y) * y) * 1.01 + z
+    return np.sum(np.where(x > 1, y, x))
+
+
+def turned_in_a_loop(x):
+    y, z = x, np.sqrt(x)
+    for _ in range(33):
+        y, z = z[::-1], np.sqrt(np.sqrt(y + 1.0))
+    return np.sum(np.where(np.arange(3) == 1, y, 0.0) * x)
+
+
+def elements_in_a_loop(x):
+    y, total = np.sqrt(x), 0.0
+    for i in range(len(x)):
+        total += y[i] * x[i] if x[i] > 0 else x[i] ** 2
+    return total
+
+
+def elements_by_where(x):
+    y, total = 1.0 / x, 0.0
+    for i in range(len(x)):
+        total += np.where(x[i] > 0.5, np.sin(x[i]) * y[i], 1.0)
+    return total
+
+
+def elements_set_in_a_loop(x):
+    y, out = np.log(x), 0.0 * x
+    for i in range(len(x)):
+        out[i] = y[i] if x[i] > 0 else x[i]
+    return np.sum(out**2)
+
+
+def rows_of_a_history(x):
+    rows, y = [], x
+    for _ in range(40):
+        y = np.sqrt(y + 0.5)
+        rows.append(y)
+    return np.sum(np.where(x > -0.5, np.stack(rows), 0.0) ** 2)
+
+
+def a_branch_in_a_loop(x):
+    y = np.log(x)
+    for _ in range(25):
+        y = np.sqrt(y + 2.0) if np.sum(x) > -10.0 else y * 2.0
+    return np.sum(np.where(x > 0, y, x**2))
+
+
+def an_arm_that_reads_nothing(x):
+    y = np.sqrt(x[0])
+    for i in range(30):
+        z = x[1] * x[2] * i if x[1] > 0.0 else y
+    return z
+
+
+def until(x):
+    y, n = np.sqrt(x), 0
+    while n < 20 and np.sum(x) < 100.0:
+        y = np.sqrt(y + x)
+        n += 1
+    return np.sum(np.where(x >= 0, y, x)[1:])
+
+
+# Name, function to a scalar, where.
 PROGRAMS = [
     ("where", lambda x: np.sum(np.where(x > 0, np.sqrt(x), 0.0)), [-3.0, 1.0, 4.0]),
     ("where, a quotient", lambda x: np.sum(np.where(x != 0, np.sin(x) / x, 1.0) * x), [0.0, 1.0, -2.0]),
@@ -95,6 +168,16 @@ PROGRAMS = [
     ("joined and taken apart", lambda x: np.sum(np.sqrt(np.concatenate([x[:1] * 0.0, x]))[1:]), [2.0, 1.0, 4.0]),
     ("norms of rows", lambda x: np.sum(np.linalg.norm(np.outer(x, [3.0, 4.0]), axis=1)[1:] ** 2), [0.0, 1.0, 4.0]),
     ("branches", by_branches, [1.0, 2.0, 3.0]),
+    ("a loop", roots_in_a_loop, [-3.0, 1.0, 4.0]),
+    ("around a loop", logarithms_around_a_loop, [-1.0, 2.0, 4.0]),
+    ("turned in a loop", turned_in_a_loop, [-3.0, 1.0, 4.0]),
+    ("elements in a loop", elements_in_a_loop, [-3.0, 1.0, 4.0]),
+    ("elements by where", elements_by_where, [0.0, 1.0, 4.0]),
+    ("elements set in a loop", elements_set_in_a_loop, [-3.0, 1.0, 4.0]),
+    ("rows of a history", rows_of_a_history, [-3.0, 1.0, 4.0]),
+    ("a branch in a loop", a_branch_in_a_loop, [-3.0, 1.0, 4.0]),
+    ("an arm that reads nothing", an_arm_that_reads_nothing, [-3.0, 1.0, 4.0]),
+    ("until", until, [-3.0, 1.0, 4.0]),
 ]  # fmt: skip
 cases = pytest.mark.parametrize(("f", "x"), [c[1:] for c in PROGRAMS], ids=[c[0] for c in PROGRAMS])
 
