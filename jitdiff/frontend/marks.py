@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from jitdiff.frontend.boxes import is_box
 from jitdiff.frontend.leaves import exact
 from jitdiff.frontend.libraries import is_library
 from jitdiff.frontend.objects import attributes, is_object
@@ -203,6 +204,8 @@ class Marking:
             return {} if is_library(x.__name__) else self._named(vars(x))
         if isinstance(x, type):
             return self._of_class(x)
+        if is_box(type(x)):
+            return attributes(x)
         if is_object(type(x)) or is_dataclass(type(x)):
             return {**self._of_class(type(x)), **self._named(attributes(x))}
         return self._named(vars(x)) if isinstance(x, threading.local) else {}

@@ -18,6 +18,7 @@ import numpy as np
 from optree import PyTreeSpec
 
 from jitdiff.errors import ArgumentTypeError, JitdiffError
+from jitdiff.frontend.boxes import fields, is_box, python_class
 from jitdiff.frontend.leaves import Static, as_leaf
 from jitdiff.frontend.libraries import LIBRARIES, STANDARD, package_of
 from jitdiff.frontend.trees import enter, flatten, unflatten
@@ -44,6 +45,8 @@ def is_object(cls: Any) -> bool:
 
 @cache
 def _is_object(cls: Any) -> bool:
+    if is_box(cls):
+        return True
     package = package_of(cls.__module__)
     # What Python's own library gives a hash is a value (a path, a fraction) or a resource (a logger, a thread).
     return package not in LIBRARIES and (package not in STANDARD or cls.__hash__ is None) and can_be_opened(cls)
@@ -98,8 +101,10 @@ def attributes(x: Any) -> dict[str, Any]:
     >>> attributes(SimpleNamespace(b=1.0, a=2.0))
     {'a': 2.0, 'b': 1.0}
     """
-    found = dict(vars(x)) if hasattr(x, "__dict__") else {}
     kind: Any = type(x)
+    if is_box(kind):
+        return fields(x)
+    found = dict(vars(x)) if hasattr(x, "__dict__") else {}
     for name in slots(kind):
         if hasattr(x, name):
             found[name] = getattr(x, name)
@@ -345,7 +350,8 @@ def _resolved(tree: Any, made: dict[int, Any]) -> Any:
 
 
 def _instance_children(node: Instance) -> Any:
-    meta = type(node.target), node.number, node.names, node.keys
+    cls: Any = type(node.target)
+    meta = python_class(cls) if is_box(cls) else cls, node.number, node.names, node.keys
     items = len(node.children) - len(node.names)
     return node.children, meta, (*node.names, *(node.keys or range(items)))
 

@@ -9,7 +9,7 @@ from numba.typed import List
 from numpy.testing import assert_allclose
 
 import jitdiff as jd
-from jitdiff.errors import UnsupportedError
+from jitdiff.errors import SettledWarning, UnsupportedError
 
 X = np.linspace(-1.5, 2.0, 6)
 SCALE = 1.5
@@ -188,3 +188,112 @@ def test_what_is_no_python_function_any_more_is_refused_by_name(function, messag
 def test_options_of_ufuncs_are_refused_by_name():
     with pytest.raises(UnsupportedError, match="relu: where"):
         jd.compile(lambda x: relu(x, 0.1, where=True))(X)
+
+
+@numba.experimental.jitclass([("k", numba.float64), ("w", numba.float64[:])])
+class Well:
+    def __init__(self, k, w):
+        self.k = k
+        self.w = w
+
+    def energy(self, x):
+        total = 0.0
+        for i in range(len(self)):
+            total += self.squared(x[i]) * self[i]
+        return total if total > 0.0 else 0.0 * total
+
+    @property
+    def stiffness(self):
+        return 2.0 * self.k
+
+    @staticmethod
+    def squared(x):
+        return x * x
+
+    def __getitem__(self, i):
+        return self.w[i]
+
+    def __len__(self):
+        return len(self.w)
+
+    def __mul__(self, x):
+        return self.k * x
+
+
+USES = {
+    "field": lambda well, x: well.k * np.sum(x),
+    "array": lambda well, x: np.sum(well.w * x),
+    "method": lambda well, x: well.energy(x),
+    "property": lambda well, x: well.stiffness * np.sum(x),
+    "static method": lambda well, x: np.sum(well.squared(x)),
+    "operator": lambda well, x: np.sum(well * x),
+    "items": lambda well, x: sum(well[i] * x[i] for i in range(len(well))),
+    "bound method": lambda well, x: sum(np.sum(method(x)) for method in (well.energy, well.squared)),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_instances_of_jitclasses_are_followed_as_the_class_that_was_written(use):
+    well, function = Well(2.0, np.arange(1.0, 7.0)), USES[use]
+
+    def around(x):
+        return function(well, x)
+
+    def of_both(x, well):
+        return function(well, x)
+
+    expected = numerical(around)
+    for gradient in (jd.grad(around), jd.compile(around).grad):
+        assert_allclose(gradient(X), expected, atol=1e-7)
+    for gradient in (jd.grad(of_both), jd.compile(of_both).grad):
+        assert_allclose(gradient(X, well), expected, atol=1e-7)
+    assert_allclose(jd.compile(of_both)(X, well), around(X))
+
+
+def numerical(f, step=1e-6):
+    return [(f(X + step * e) - f(X - step * e)) / (2 * step) for e in np.eye(len(X))]
+
+
+def test_fields_of_an_argument_are_read_at_each_call():
+    well = Well(2.0, np.ones(6))
+    f = jd.compile(lambda x, well: well.stiffness * np.sum(well.w * x))
+    before = f(X, well)
+    well.k, well.w = 4.0, np.full(6, 3.0)
+    assert_allclose(f(X, well), 6 * before)
+    assert len(f.specialisations) == 1
+
+
+@pytest.mark.parametrize("name", ["k", "stiffness"])
+def test_fields_of_an_instance_from_outside_are_settled(name):
+    well = Well(2.0, np.ones(6))
+    f = jd.compile(lambda x: getattr(well, name) * np.sum(x))
+    before = f(X)
+    well.k = 4.0
+    with pytest.warns(SettledWarning, match=r"well\.k has changed from 2\.0 to 4\.0"):
+        f.grad(X)
+    assert f(X) == 2 * before
+
+
+@pytest.mark.parametrize("run", [jd.grad, jd.compile], ids=["eager", "compiled"])
+def test_fields_take_no_values_that_are_followed(run):
+    well = Well(2.0, np.ones(6))
+
+    def f(x):
+        well.k = x[0]
+        return well.k * np.sum(x)
+
+    with pytest.raises(UnsupportedError, match="the field k of a Well, which jitclass made, takes plain numbers"):
+        run(f)(X)
+    assert well.k == 2.0
+
+
+def test_fields_are_not_set_in_traced_branches():
+    well = Well(2.0, np.ones(6))
+
+    def f(x):
+        if x[0] > 0.0:
+            well.k = 3.0
+        return well.k * np.sum(x)
+
+    with pytest.raises(UnsupportedError, match="the field k of a Well, which jitclass made, is set in a traced branch"):
+        jd.compile(f)(X)

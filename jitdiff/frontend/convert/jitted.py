@@ -8,11 +8,13 @@ from __future__ import annotations
 import builtins
 import re
 from abc import ABCMeta
+from types import FunctionType, MethodType
 from typing import Any
 
 import numpy as np
 
 from jitdiff.errors import UnsupportedError
+from jitdiff.frontend.boxes import unboxed
 from jitdiff.frontend.convert.arrays import argument, fresh
 from jitdiff.frontend.convert.elementwise import core_names, over_loops
 from jitdiff.ir import type_of
@@ -32,6 +34,8 @@ def unjitted(function: Any) -> Any:
         If Numba made something of the user's that has no Python function, or is no longer one.
     """
     kind = type(function)
+    if kind is FunctionType or kind is MethodType:
+        return unboxed(function)
     if not kind.__module__.startswith("numba."):
         return _NUMBA.get((function.__module__, function.__name__), function) if kind in _CLASSES else function
     name = kind.__name__

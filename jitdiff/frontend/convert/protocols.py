@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from jitdiff.frontend.boxes import check_field, is_box
 from jitdiff.frontend.convert import support
 from jitdiff.frontend.convert.arrays import holds_followed
 from jitdiff.frontend.convert.changes import check_own, is_own, note_attributes
@@ -31,7 +32,7 @@ _MISSING = object()
 
 def _is_users(x: Any) -> bool:
     cls = type(x)
-    return cls not in _PLAIN and not isinstance(x, Handle | type) and is_users_class(cls)
+    return cls not in _PLAIN and not isinstance(x, Handle | type) and (is_users_class(cls) or is_box(cls))
 
 
 def _method(x: Any, name: str) -> Any:
@@ -141,6 +142,7 @@ def set_attribute(owner: Any, name: str, value: Any) -> None:
 def set_by_object(owner: Any, name: str, value: Any) -> None:
     """Run ``object.__setattr__(owner, name, value)``, by the user's setter or descriptor converted."""
     if _is_users(owner):
+        check_field(owner, name, value)
         found = _static(type(owner), name)
         if isinstance(found, property) and found.fset is not None:
             support.call_on_values(found.fset, owner, value)
