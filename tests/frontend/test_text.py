@@ -51,6 +51,11 @@ def joined(x: Any, n: int) -> Any:
     return np.sum(x) * 2 if "".join(["n", str(n)]).startswith("n2") else np.sum(x)
 
 
+def joined_from_an_iterator(x: Any, n: int) -> Any:
+    names = "-".join(map(str, [n, n])), "".join(f"{k}" for k in (n, 7))
+    return np.sum(x) * len(names[0]) if names == ("2-2", "27") else np.sum(x)
+
+
 def added(x: Any, n: int) -> Any:
     return np.sum(x) * SCALES["n" + str(n)]
 
@@ -82,6 +87,7 @@ PROGRAMS: list[Callable[[Any, int], Any]] = [
     made_by_format,
     made_by_modulo,
     joined,
+    joined_from_an_iterator,
     added,
     looked_up,
     attribute_by_name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self, SupportsIndex
 
 import numpy as np
@@ -163,6 +163,7 @@ _NUMBERS = re.compile(r"%(\(\w+\))?[-+ #0]*\d*(?:\.\d+)?[a-zA-Z]")
 
 def of_method(method: Callable[..., str], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Return what a method of text gives."""
+    args = tuple(builtins.list(x) if isinstance(x, Iterator) else x for x in args)
     values = [value for x in (*args, *kwargs.values()) for value in values_in(x)]
     found = method(*map(shown, args), **{name: shown(x) for name, x in kwargs.items()})
     return Text(found, values) if values and isinstance(found, str) else found
