@@ -123,16 +123,22 @@ class Tensor(EagerHandle):
 
 _TELLING = frozenset(
     {
-        np.allclose, np.array2string, np.array_equal, np.array_equiv, np.array_repr, np.array_str, np.count_nonzero,
-        np.isclose, np.may_share_memory, np.save, np.savetxt, np.shares_memory,
+        np.allclose, np.argpartition, np.argwhere, np.array2string, np.array_equal, np.array_equiv, np.array_repr,
+        np.array_str, np.count_nonzero, np.digitize, np.flatnonzero, np.isclose, np.isin, np.isreal, np.iscomplex,
+        np.lexsort, np.may_share_memory, np.nonzero, np.save, np.savetxt, np.searchsorted, np.shares_memory,
     }
 )  # fmt: skip
 """NumPy functions that tell something about arrays and give nothing to differentiate: they run on the numbers."""
 
 
+def _tells(function: Callable[..., Any], args: Any, kwargs: Any) -> bool:
+    return function in _TELLING or (function is np.where and len(args) == 1 and not kwargs)
+
+
 def numpy_function(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """Return what a NumPy function gives for arguments with Tensors or Variables among them."""
-    if function not in FUNCTIONS and (function in _TELLING or _are_constant((args, kwargs))):
+    tells = current_builder() is None and _tells(function, args, kwargs)
+    if tells or (function not in FUNCTIONS and _are_constant((args, kwargs))):
         args, kwargs = optree.tree_map(_value_of, [args, kwargs])  # type: ignore[arg-type]
         return _made(function(*args, **kwargs))
     result = called(function, args, kwargs)

@@ -330,6 +330,10 @@ class ArrayMethods(Handle):
 
         return getitem(self, key)
 
+    def nonzero(self) -> Any:
+        """As ``np.nonzero``."""
+        return np.nonzero(self)
+
     def __setitem__(self, key: Any, value: Any) -> None:
         from jitdiff.ops.index import index_update
 

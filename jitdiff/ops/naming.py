@@ -33,6 +33,13 @@ def full_name(function: object) -> str:
     return public_name(module, name, function)
 
 
+def _homes(ufunc: np.ufunc) -> list[str]:
+    """Return the public packages of the modules that hold a ufunc."""
+    name = ufunc.__name__
+    modules = [m for m, held in list(sys.modules.items()) if getattr(held, "__dict__", {}).get(name) is ufunc]
+    return [".".join(part for part in m.split(".") if not part.startswith("_")) for m in sorted(modules, key=len)][::-1]
+
+
 _UFUNCS = ("numpy", "scipy.special")
 """Modules that may hold a ufunc, which does not say where it is from."""
 
@@ -45,6 +52,8 @@ def public_name(module: str, name: str, thing: Any = None) -> str:
     packages = [".".join(parts[: k + 1]) for k in range(len(parts))]
     if isinstance(thing, np.ufunc):
         packages = [*_UFUNCS, *packages]
+        if module == "numpy" and not hasattr(np, name):
+            packages = _homes(thing) or packages
     for package in packages[::-1]:
         held = vars(sys.modules[package]) if package in sys.modules else {}
         if thing is not None and held.get(name) is thing:

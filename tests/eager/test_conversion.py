@@ -313,3 +313,25 @@ def test_objects_stay_themselves() -> None:
 
     assert (f(2.0), jd.grad(f)(2.0)) == (6.0, 3.0)
     assert (jd.compile(f)(2.0), jd.compile(f).grad(2.0)) == (6.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.sum(x[np.nonzero(x > 0)] ** 2),
+        lambda x: np.sum(x[x.nonzero()] ** 2),
+        lambda x: np.sum(x[np.flatnonzero(x > 0)] ** 2),
+        lambda x: np.sum(x[np.argwhere(x > 0)[:, 0]] ** 2),
+        lambda x: np.sum(x[np.where(x > 0)] ** 2) * np.where(x > 0)[0][1],
+        lambda x: np.sum(x * np.searchsorted([0.5, 1.5], x)),
+        lambda x: np.sum(x * np.digitize(x, [0.5, 1.5])),
+        lambda x: np.sum(x[np.lexsort((x,))] * np.arange(3)),
+        lambda x: np.sum(x[np.argpartition(x, 1)][:1] ** 2),
+        lambda x: np.sum(x * np.isin(x, [7.0])) + np.sum(x * np.isreal(x)),
+    ],
+)
+def test_positions_in_eager_code_are_numbers(f) -> None:
+    x = np.array([1.0, -2.0, 3.0])
+    slopes = [(f(x + 1e-6 * e) - f(x - 1e-6 * e)) / 2e-6 for e in np.eye(3)]
+    np.testing.assert_allclose(jd.grad(f)(x), slopes, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(jd.jvp(f, (x,), (x,))[1], np.dot(slopes, x), rtol=1e-6)

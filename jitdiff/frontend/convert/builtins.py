@@ -10,19 +10,22 @@ from typing import Any
 
 import numpy as np
 
+from jitdiff.errors import ArgumentTypeError
 from jitdiff.frontend.convert.arrays import argument
 from jitdiff.frontend.convert.changes import born
+from jitdiff.frontend.convert.kinds import KINDS
 from jitdiff.frontend.convert.lists import List
 from jitdiff.frontend.convert.operators import truth, warn
 from jitdiff.frontend.convert.protocols import del_attribute, iterated, set_attribute
 from jitdiff.frontend.convert.rows import Rows, enumerate_, reversed_, rows_of, zip_
 from jitdiff.frontend.convert.rows import range as rolled_range
-from jitdiff.frontend.convert.state import Undefined, is_followed, is_traced
+from jitdiff.frontend.convert.state import is_followed, is_traced
 from jitdiff.frontend.convert.text import TELLING, give, reading, shown, values_in
 from jitdiff.ir import Dim
+from jitdiff.ir.location import caller, describe
 from jitdiff.ops import OPS, Tracer
 from jitdiff.ops.elementwise import astype
-from jitdiff.ops.methods import ArrayMethods, called
+from jitdiff.ops.methods import called
 from jitdiff.ops.positions import positions
 
 
@@ -53,6 +56,10 @@ def _converting(name: str, dtype: Any) -> Callable[..., Any]:
             # A Python number gives way to the dtype of what it meets.
             x = args[0].reshape(())
             return astype(x, dtype=np.dtype(dtype), weak=name != "bool") if is_traced(x) else x
+        if len(args) == 1 and is_followed(args[0]) and name != "bool":
+            raise ArgumentTypeError(
+                f"{name} takes an array of one element, not {args[0].type}", where=describe(caller())
+            )
         return kind(*args, **kwargs)
 
     return run
@@ -83,13 +90,6 @@ def _sum(items: Any, /, start: Any = 0) -> Any:
     return builtins.sum(array, start)
 
 
-def _hasattr(x: Any, name: str, /) -> bool:
-    found = getattr(x, name, None)
-    if isinstance(found, Undefined):
-        found.refuse()
-    return builtins.hasattr(x, name)
-
-
 def _any_all(name: str, reduction: Callable[..., Any], op: str) -> Callable[[Any], Any]:
     builtin = getattr(builtins, name)
 
@@ -101,21 +101,6 @@ def _any_all(name: str, reduction: Callable[..., Any], op: str) -> Callable[[Any
         return builtin(items)
 
     return run
-
-
-def _isinstance(x: Any, kinds: Any, /) -> bool:
-    if isinstance(x, ArrayMethods) and not builtins.isinstance(x, kinds):
-        return builtins.isinstance(np.empty((0,) * x.ndim, x.dtype) if x.ndim else _type(x)(0), kinds)
-    return builtins.isinstance(x, kinds)
-
-
-def _type(x: Any, /, *args: Any, **kwargs: Any) -> Any:
-    if args or kwargs or not isinstance(x, ArrayMethods):
-        return builtins.type(x, *args, **kwargs)
-    if x.ndim:
-        return np.ndarray
-    # What is computed of Python's numbers alone is one of them.
-    return type(x.dtype.type(0).item()) if x.type.weak else x.dtype.type
 
 
 def _print(*args: Any, **kwargs: Any) -> None:
@@ -138,8 +123,7 @@ BUILTINS: dict[Any, Callable[..., Any]] = {
     builtins.float: _converting("float", np.float64),
     builtins.min: _extreme("min", "minimum", np.min),
     builtins.max: _extreme("max", "maximum", np.max),
-    builtins.isinstance: _isinstance,
-    builtins.type: _type,
+    **KINDS,
     **TELLING,
     builtins.setattr: reading(set_attribute),
     builtins.delattr: reading(del_attribute),
@@ -155,8 +139,6 @@ TRACED: dict[Any, Callable[..., Any]] = {
     builtins.int: _converting("int", np.int64),
     builtins.bool: _converting("bool", np.bool_),
     builtins.sum: _sum,
-    builtins.getattr: reading(builtins.getattr),
-    builtins.hasattr: reading(_hasattr),
     builtins.open: reading(builtins.open),
     builtins.any: _any_all("any", np.any, "logical_or"),
     builtins.all: _any_all("all", np.all, "logical_and"),

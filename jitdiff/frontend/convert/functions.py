@@ -12,6 +12,7 @@ import numpy as np
 
 from jitdiff.frontend.convert import support
 from jitdiff.frontend.convert.jitted import unjitted
+from jitdiff.frontend.convert.kinds import name_kinds
 from jitdiff.frontend.convert.source import Definition, compiled, find, with_code
 from jitdiff.frontend.convert.syntax import converted
 from jitdiff.frontend.convert.tree import RUN
@@ -75,6 +76,7 @@ class Rewriting:
         found = find(function)
         if found is None:
             return None
+        name_kinds(found.node, function)
         made = compiled(function, self.rewrite(found.node, found.owner, _modules(function)), [RUN])
         # What is as it was before is no one's own: a function from outside may be of equal code.
         self.own.update(set(codes_in(made)) - set(codes_in(function.__code__)))

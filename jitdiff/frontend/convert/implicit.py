@@ -77,6 +77,8 @@ class Implicit(ast.NodeTransformer):
             return node
         if isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name) and node.value.func.id == "super":
             return node
+        if node.attr == "__class__":
+            return at(call("class_of", node.value), node)
         return at(call("attribute", node.value, ast.Constant(node.attr)), node)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> Any:
@@ -104,6 +106,16 @@ class Implicit(ast.NodeTransformer):
                     done.append(ast.Delete([target]))
         return [at(stmt, node) for stmt in done]
 
+    def visit_MatchClass(self, node: ast.MatchClass) -> Any:
+        """Rewrite the parts of a pattern, not the class, which has to be a name."""
+        node.patterns = [self.visit(pattern) for pattern in node.patterns]
+        node.kwd_patterns = [self.visit(pattern) for pattern in node.kwd_patterns]
+        return node
+
+    def visit_MatchValue(self, node: ast.MatchValue) -> Any:
+        """Leave a value in a pattern, which has to be a name or a number."""
+        return node
+
     def visit_With(self, node: ast.With) -> Any:
         """Rewrite what a ``with`` statement enters."""
         self.generic_visit(node)
@@ -122,6 +134,12 @@ class Implicit(ast.NodeTransformer):
             return part
         spec = ast.Constant("") if part.format_spec is None else self.visit(part.format_spec)
         return at(call("told", self.visit(part.value), ast.Constant(part.conversion), spec), part)
+
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> Any:
+        """Rewrite a handler, which must not catch what jitdiff refuses."""
+        self.generic_visit(node)
+        node.body.insert(0, at(ast.Expr(call("caught", *([] if node.type is None else [node.type]))), node))
+        return node
 
     def visit_Starred(self, node: ast.Starred) -> Any:
         """Rewrite what is unpacked."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 import functools
 import operator
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from jitdiff.frontend.convert import support
 from jitdiff.frontend.convert.arrays import holds_followed
 from jitdiff.frontend.convert.changes import check_own, is_own, note_attributes
 from jitdiff.frontend.convert.functions import is_users_class
+from jitdiff.frontend.convert.handlers import Suppressing
 from jitdiff.frontend.convert.operators import looked_up
 from jitdiff.frontend.convert.state import Undefined, is_followed
 from jitdiff.frontend.convert.text import formatted
@@ -250,6 +252,8 @@ class _Managed:
 
 def managed(manager: Any) -> Any:
     """Return what a ``with`` statement enters."""
+    if type(manager) is contextlib.suppress:
+        return Suppressing(manager)
     both = _method(manager, "__enter__") is not None and _method(manager, "__exit__") is not None
     return _Managed(manager) if both else manager
 

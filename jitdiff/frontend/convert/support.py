@@ -9,6 +9,8 @@ from typing import Any
 from jitdiff.frontend.convert.arrays import made_here as made
 from jitdiff.frontend.convert.blocks import comprehension, for_, if_, while_
 from jitdiff.frontend.convert.changes import born, made_variables, note_variables
+from jitdiff.frontend.convert.handlers import caught
+from jitdiff.frontend.convert.kinds import class_of, kinds
 from jitdiff.frontend.convert.operators import (
     and_,
     and_value,
@@ -73,7 +75,9 @@ __all__ = [
     "born",
     "call",
     "call_on_values",
+    "caught",
     "checked",
+    "class_of",
     "compare",
     "comprehension",
     "contains",
@@ -88,6 +92,7 @@ __all__ = [
     "item",
     "iterated",
     "joined",
+    "kinds",
     "list_",
     "made",
     "made_variables",
