@@ -1,5 +1,9 @@
 """Integer arguments whose number a trace needs, whichever way it asks: they become static."""
 
+import fractions
+import itertools
+import math
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -55,6 +59,20 @@ def shape_changes(x, n):
     return y
 
 
+def bernstein(x, n):
+    total = 0.0
+    for k in range(n + 1):
+        total = total + math.comb(n, k) * x**k * (1 - x) ** (n - k) * k**2
+    return total
+
+
+def exponential(x, n):
+    total = 0.0
+    for k in range(n):
+        total = total + x**k / math.factorial(k)
+    return total
+
+
 PROGRAMS = {
     "arange": (lambda x, n: x * np.arange(n), X, 3),
     "arange with a step": (lambda x, n: x * np.arange(0, 6, n), X, 2),
@@ -83,6 +101,14 @@ PROGRAMS = {
     "member of a set": (lambda x, n: x if n in {1, 2} else 2 * x, X, 2),
     "text": (lambda x, n: {"a2": x}[f"a{n}"], X, 2),
     "method of int": (lambda x, n: np.ones(n.bit_length()) * x, X, 6),
+    "pow with a modulus": (lambda x, n: pow(n, 3, 5) * pow(n, -1, 5) * x, X, 7),
+    "pow of a counter with a modulus": (lambda x, n: sum(pow(i, 3, 5) * x[0] for i in range(n)), X, 30),
+    "gcd": (lambda x, n: math.gcd(n, 6) * math.lcm(n, 6) * x, X, 4),
+    "binomial coefficients": (bernstein, 0.3, 12),
+    "factorials": (exponential, 0.3, 12),
+    "permutations": (lambda x, n: math.perm(n, 2) * math.isqrt(n) * x, X, 5),
+    "combinations": (lambda x, n: sum(x[i] * x[j] for i, j in itertools.combinations(range(n), 2)), X, 3),
+    "fraction": (lambda x, n: float(fractions.Fraction(n, 3)) * x, X, 2),
     "buffer": (buffer, X, 3),
     "loop": (size_in_a_long_loop, X, 3),
     "branch": (size_in_a_branch, X, 3),
@@ -183,3 +209,10 @@ def test_a_failure_that_no_integer_mends_leaves_them_traced():
     for n in range(3):
         assert_allclose(f(X, n), np.sum(X) * n)
     assert len(f.specialisations) == 1
+
+
+@pytest.mark.parametrize("run", [jd.grad, jd.compile], ids=["eager", "compiled"])
+@pytest.mark.parametrize("function", [lambda x: pow(x, 3, 5), lambda x: pow(3, x, 5), lambda x: pow(3, 5, x)])
+def test_pow_with_a_modulus_is_of_integers(run, function):
+    with pytest.raises(JitdiffError, match=r"pow\(\) with a modulus takes integers, and was given a f64\[\]"):
+        run(function)(2.0)

@@ -82,6 +82,18 @@ def _extreme(name: str, op: str, reduction: Callable[..., Any]) -> Callable[...,
     return run
 
 
+def _pow(base: Any, exp: Any, mod: Any = None) -> Any:
+    given = base, exp, mod
+    if mod is None or not any(map(is_followed, given)):
+        return builtins.pow(*given)
+    for x in given:
+        if is_followed(x) and (x.ndim or x.dtype.kind not in "iub"):
+            raise ArgumentTypeError(
+                f"pow() with a modulus takes integers, and was given a {x.type}", where=describe(caller())
+            )
+    return builtins.pow(*map(operator.index, given))
+
+
 def _sum(items: Any, /, start: Any = 0) -> Any:
     array = argument(iterated(items))
     if isinstance(array, Tracer) and is_traced(array) and array.shape:
@@ -123,6 +135,7 @@ BUILTINS: dict[Any, Callable[..., Any]] = {
     builtins.float: _converting("float", np.float64),
     builtins.min: _extreme("min", "minimum", np.min),
     builtins.max: _extreme("max", "maximum", np.max),
+    builtins.pow: _pow,
     **KINDS,
     **TELLING,
     builtins.setattr: reading(set_attribute),
