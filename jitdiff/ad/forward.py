@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
+from jitdiff.ad import roots
 from jitdiff.ad.masks import counted
 from jitdiff.ad.region import zeros
 from jitdiff.ad.reverse import pull
@@ -16,7 +18,23 @@ from jitdiff.ops.replay import Env, bind_size, concrete, inner, rows_of, run, va
 from jitdiff.ops.table import computed
 from jitdiff.ops.tracer import builder_now
 
-Tangents = dict[Value, Any]
+
+class Tangents(dict[Value, Any]):
+    """Tangents by the values that they belong to.
+
+    Attributes
+    ----------
+    squares : dict
+        Of what comes of a root, the tangent of its square; see `jitdiff.ad.roots`.
+    """
+
+    def __init__(self, of: Mapping[Value, Any], squares: Mapping[Value, Any] = MappingProxyType({})) -> None:
+        super().__init__(of)
+        self.squares = dict(squares)
+
+    def copy(self) -> Tangents:
+        """Return a copy, for a region."""
+        return Tangents(self, self.squares)
 
 
 def pushforward(op: Op, xs: Sequence[Any], y: Any, tangents: Sequence[Any | None], attrs: Mapping[str, Any]) -> Any:
@@ -107,7 +125,8 @@ def push(block: Block, primals: Sequence[Any], tangents: Sequence[Any | None]) -
         The results, and the tangent of each (None for zero).
     """
     env: Env = dict(zip(block.params, primals, strict=True))
-    moving: Tangents = {p: t for p, t in zip(block.params, tangents, strict=True) if t is not None and p.type.is_float}
+    given = zip(block.params, tangents, strict=True)
+    moving = Tangents({p: t for p, t in given if t is not None and p.type.is_float})
     _push_nodes(block, env, moving)
     return [value_of(r, env) for r in block.results], [_tangent(r, moving) for r in block.results]
 
@@ -141,7 +160,14 @@ def _push_apply(node: Apply, env: Env, moving: Tangents) -> None:
     xs = [value_of(a, env) for a in node.args]
     ys = tuple(env[o] for o in node.outs)
     attrs = {k: concrete(v, env) for k, v in node.attrs.items()}
-    dy = pushforward(op, xs, ys if op.multiple else ys[0], [_tangent(a, moving) for a in node.args], attrs)
+    tangents = [_tangent(a, moving) for a in node.args]
+    squares = [moving.squares.get(a) if isinstance(a, Value) else None for a in node.args]
+    if squares and squares[0] is not None and (n := roots.exponent(node, xs)) is not None:
+        moving[node.outs[0]] = roots.slope(squares[0], xs[0], n)
+        return
+    dy = pushforward(op, xs, ys if op.multiple else ys[0], tangents, attrs)
+    if not op.multiple and (of_square := roots.below(node, xs, tangents, squares)) is not None:
+        moving.squares[node.outs[0]] = of_square
     for out, t in zip(node.outs, dy if op.multiple else (dy,), strict=True):
         if t is not None:
             moving[out] = t
@@ -155,7 +181,7 @@ def _push_if(node: If, env: Env, moving: Tangents) -> None:
     floats = [k for k, o in enumerate(node.outs) if o.type.is_float]
 
     def branch(block: Block) -> list[Any]:
-        inner_env, inner_moving = dict(env), dict(moving)
+        inner_env, inner_moving = dict(env), moving.copy()
         _push_nodes(block, inner_env, inner_moving)
         values = [value_of(r, inner_env) for r in block.results]
         dots = _filled([node.outs[k] for k in floats], [_tangent(block.results[k], inner_moving) for k in floats])
@@ -180,7 +206,8 @@ def _push_loop(node: For | While, env: Env, moving: Tangents) -> None:
         lead = args[: len(args) - n - len(floats)]
         values, tangents = args[len(lead) : len(lead) + n], args[len(lead) + n :]
         inner_env = {**env, **dict(zip(node.body.params, (*lead, *values), strict=True))}
-        inner_moving = {**moving, **{params[k]: t for k, t in zip(floats, tangents, strict=True)}}
+        inner_moving = moving.copy()
+        inner_moving.update({params[k]: t for k, t in zip(floats, tangents, strict=True)})
         _push_nodes(node.body, inner_env, inner_moving)
         results = [value_of(r, inner_env) for r in node.body.results]
         ts = [_tangent(r, inner_moving) for r in node.body.results]

@@ -53,7 +53,7 @@ def pull(
     nodes = source.block.nodes
     stop = len(nodes) if stop is None else stop
     active = active_values(nodes[start:stop], [v for v in wrt if v.type.is_float], constants)
-    cotangents = Cotangents(wanted_among(active), set(wrt), masking)
+    cotangents = Cotangents(wanted_among(active), set(wrt), masking, nodes[start:stop] if masking else ())
     for atom, g in seeds:
         if isinstance(atom, Value):
             cotangents.add(atom, Tracer(lift(g)))
@@ -115,7 +115,7 @@ def pull_block(
 
     targets = [target(v) for v in wrt]
     active = active_values(here.block.nodes[start:stop], [t for t in targets if t is not None and t.type.is_float])
-    cotangents = Cotangents(wanted_among(active), set(wrt))
+    cotangents = Cotangents(wanted_among(active), {*wrt, *targets}, steps=here.block.nodes[start:stop])
     for result, part in zip(block.results, gs, strict=True):
         value = value_of(result, env)
         if part.g is not None and isinstance(value, Tracer) and isinstance(value.atom, Value):

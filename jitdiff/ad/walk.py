@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from numpy import ndarray
 
 from jitdiff.ad.masks import Mask, Part, guarded, joined, passed
+from jitdiff.ad.roots import POWERS, chain, exponent, makers_of, operand, pulled, slope
 from jitdiff.ir import Apply, Atom, Node, Value, outs_of, reads_of
 from jitdiff.ops import Op
 from jitdiff.ops.fit import fit
@@ -42,15 +43,27 @@ class Cotangents:
         ``wanted(key)`` says whether a cotangent of this value is of use to anyone.
     keep : set, optional
         Values whose cotangents are asked for: they stay when the walk passes the node that makes them.
+    masking : bool
+        Whether to tell which elements count; of no use in a linear program.
+    steps : sequence, optional
+        What is walked, so that a power of a root finds the root.
 
     Notes
     -----
     A key is anything hashable with a ``type`` that names its dtype and shape: an IR `Value`, a Tensor.
     """
 
-    __slots__ = ("keep", "masks", "sums", "wanted")
+    __slots__ = ("_makers", "_steps", "keep", "masks", "sums", "wanted")
 
-    def __init__(self, wanted: Callable[[Any], bool], keep: Collection[Hashable] = (), masking: bool = True) -> None:
+    def __init__(
+        self,
+        wanted: Callable[[Any], bool],
+        keep: Collection[Hashable] = (),
+        masking: bool = True,
+        steps: Sequence[Any] = (),
+    ) -> None:
+        self._steps = steps
+        self._makers: dict[Hashable, Any] | None = None
         self.sums: dict[Hashable, Any] = {}
         self.masks: dict[Hashable, Mask] | None = {} if masking else None
         self.wanted = wanted
@@ -85,6 +98,12 @@ class Cotangents:
     def get(self, key: Any) -> Any:
         """Return the cotangent of `key`, or None."""
         return self.sums.get(key)
+
+    def below(self, step: Any) -> list[Any] | None:
+        """Return the steps from below a power down to the root that it is taken of, if it is of one."""
+        if self._makers is None:
+            self._makers = makers_of(self._steps)
+        return chain(step, self._makers, self.wanted, self.keep) if self._makers else None
 
     def part(self, key: Any) -> Part:
         """Return the cotangent of `key`, and what of it counts."""
@@ -123,6 +142,9 @@ def apply_rule(step: Step, cotangents: Cotangents, read: Read) -> None:
         if masks:
             mask = masks.pop(out, None)
     xs, y = read(step)
+    if op.name in POWERS and (n := exponent(step, xs)) is not None and (roots := cotangents.below(step)) is not None:
+        _pull_power(step, n, roots, Part(g, mask), cotangents, read)
+        return
     wanted = cotangents.wanted
     masking = mask is not None or (masks is not None and (op.counts is not None or op.selects is not None))
     below: Mask | None = None
@@ -152,6 +174,21 @@ def apply_rule(step: Step, cotangents: Cotangents, read: Read) -> None:
                 below = None if below is None or before is None else before.union(below)
         if below is not None and masks is not None:
             masks[arg] = below
+
+
+def _pull_power(step: Step, n: float, steps: Sequence[Any], part: Part, cotangents: Cotangents, read: Read) -> None:
+    """Add the cotangent of a power of a root to that of what is under the root."""
+    xs, _ = read(step)
+    g, mask = slope(part.g, xs[0], n), part.mask
+    if mask is not None:
+        g = guarded(step.op, 0, xs, g, mask, True)
+    for step in steps:  # noqa: PLR1704
+        xs, y = read(step)
+        k = operand(step, cotangents.wanted) or 0
+        if step.op.name != "sqrt":
+            g = fit(pulled(step, k, xs, y, g), step.args[k].type)
+            mask = passed(step.op, k, step.args[k].type, xs, y, step.attrs, mask, True)
+    cotangents.add(steps[-1].args[0], g, mask)
 
 
 def walk(

@@ -44,7 +44,7 @@ def backward(
         Whether zero cotangents of what was not taken win over infinite slopes; of no use in a linear program.
     """
     steps = list(recorder.steps)
-    cotangents = Cotangents(wanted(recorder, steps, sources), set(sources), masking)
+    cotangents = Cotangents(wanted(recorder, steps, sources), set(sources), masking, steps if masking else ())
     sums = cotangents.sums
     for target, seed in zip(targets, seeds, strict=True):
         g: Any = _ones(target) if seed is None else seed

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from jitdiff.ad import counted
+from jitdiff.ad import counted, roots
 from jitdiff.eager.arguments import UnconnectedGradients, handles_in, is_zero, nested_as, unflatten
 from jitdiff.eager.backward import backward, read_arrays, read_tensors
 from jitdiff.eager.convert import convert
@@ -18,6 +18,7 @@ from jitdiff.eager.tensor import Tensor, tensor_of
 from jitdiff.errors import ArgumentError, DtypeError, ShapeError, TapeError, TracingError
 from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
+from jitdiff.ops.batched import Batched
 from jitdiff.ops.fit import fit
 from jitdiff.ops.table import computed
 
@@ -65,14 +66,17 @@ class Pusher(Recorder):
     ----------
     tangents : Tangents
         The tangents, and so what is known.
+    squares : Tangents
+        Of what comes of a root, the tangents of its square; see `jitdiff.ad.roots`.
     """
 
-    __slots__ = ("tangents",)
+    __slots__ = ("squares", "tangents")
     pushes: ClassVar[bool] = True
 
     def __init__(self, keeps_leaves: bool = True, strict: bool = False) -> None:
         super().__init__(keeps_leaves=keeps_leaves, strict=strict)
         self.known = self.tangents = Tangents()
+        self.squares = Tangents()
 
     def watch(self, value: Any) -> None:
         """Do nothing: a value that a tape inside watches does not move by that."""
@@ -92,10 +96,38 @@ class Pusher(Recorder):
         recorders = active()
         # Those around this one follow the tangents; it does not follow its own, nor do those inside it.
         outer = recorders[: recorders.index(self)]
-        found = pushforward(step, [self.tangents[x] for x in step.args], outer)
+        tangents = [self.tangents[x] for x in step.args]
+        found = self._of_power(step, outer) or pushforward(step, tangents, outer)
+        self._keep_square(step, tangents, outer)
         for out, tangent in zip(step.outs, found, strict=True):
             if tangent is not None:
                 self.tangents[out] = tangent
+
+    def _of_power(self, step: Step, outer: Sequence[Recorder]) -> list[Any] | None:
+        """Return the tangent of a power of a root, None for another step."""
+        square = self.squares[step.args[0]] if step.op.name in roots.POWERS and len(self.squares) else None
+        if square is None:
+            return None
+        with recording(outer), np.errstate(all="ignore"):
+            xs, _ = (read_tensors if outer else read_arrays)(step)
+            n = roots.exponent(step, xs)
+            return None if n is None else [_held(roots.slope(square, xs[0], n))]
+
+    def _keep_square(self, step: Step, tangents: Sequence[Any], outer: Sequence[Recorder]) -> None:
+        """Compute the tangent of the square of a step's result, if that comes of a root."""
+        if step.op.name != "sqrt" and not len(self.squares):
+            return
+        squares = [self.squares[x] for x in step.args]
+        if step.op.name == "sqrt" or any(t is not None for t in squares):
+            with recording(outer), np.errstate(all="ignore"):
+                xs, _ = (read_tensors if outer else read_arrays)(step)
+                found = roots.below(step, xs, tangents, squares)
+            if found is not None:
+                self.squares[step.outs[0]] = _held(found)
+
+
+def _held(tangent: Any) -> Any:
+    return tangent if isinstance(tangent, Tensor | Batched) else tensor_of(tangent)
 
 
 def pushforward(step: Step, tangents: Sequence[Any], outer: Sequence[Recorder]) -> list[Any]:
