@@ -31,6 +31,9 @@ _IMPLICIT = frozenset(
 """Methods that Python and libraries call by themselves, so that no code that is traced names what they read."""
 
 
+_HIDDEN = object()
+
+
 class Mark:
     """How a value is told from another: by its type and key, or by its identity.
 
@@ -41,12 +44,12 @@ class Mark:
     key : object
         What is compared then.
     shown : object
-        The value in messages, None if it is better not shown.
+        The value in messages, if it is better shown.
     """
 
     __slots__ = ("key", "kind", "shown")
 
-    def __init__(self, kind: type[Any] | str, key: Any, shown: Any = None) -> None:
+    def __init__(self, kind: type[Any] | str, key: Any, shown: Any = _HIDDEN) -> None:
         self.kind = kind
         self.key = key
         self.shown = shown
@@ -70,17 +73,13 @@ class Mark:
         if self.kind == other.kind == "is":
             same = type(self.key) is type(other.key)
             return f"is another {type(other.key).__name__}" if same else "is something else"
-        if "is" in (self.kind, other.kind) or _Length in (type(self.key), type(other.key)):
+        if self.shown is _HIDDEN or other.shown is _HIDDEN:
             return "is something else"
         return f"has changed from {_short(self.shown)} to {_short(other.shown)}"
 
 
 MISSING = Mark("missing", None)
 """The mark of what is not there."""
-
-
-class _Length(int):
-    """The number of items of a container whose items have marks of their own."""
 
 
 class _Items:
@@ -116,7 +115,7 @@ class Marking:
     attributes : set of str or None
         Which attributes of objects, classes and modules to look at; None for all.
     references : collection of int
-        Identities of arrays whose elements are no part of a program.
+        Addresses of arrays whose elements are no part of a program.
 
     Attributes
     ----------
@@ -131,38 +130,42 @@ class Marking:
         self.references = references
         self.marks: dict[Hashable, tuple[str, Mark]] = {}
         self.implicit: dict[int, FunctionType] = {}
-        self._root: Hashable = None
-        self._seen: dict[int, Any] = {}
+        self._seen: dict[int, tuple[Any, Hashable]] = {}
 
     def root(self, key: Hashable, name: str, get: Callable[[], Any]) -> None:
         """Mark what a name means, and what it holds that code may read."""
-        self._root = key
         try:
-            value = get()
+            waiting = [(key, name, get())]
         except (KeyError, ValueError, AttributeError):
-            self._mark(name, MISSING)
-        else:
-            self._walk(name, value)
+            self.marks[key] = name, MISSING
+            return
+        while waiting:
+            place, path, x = waiting.pop()
+            mark, held = self._mark(place, x)
+            self.marks[place] = path, mark
+            inside = [(hash((place, name)), _longer(path, name), value) for name, value in held]
+            waiting += reversed(inside)
 
-    def _mark(self, path: str, mark: Mark) -> None:
-        self.marks[(self._root, path)] = (path, mark)
-
-    def _walk(self, path: str, x: Any) -> None:
+    def _mark(self, place: Hashable, x: Any) -> tuple[Mark, Iterable[tuple[str, Any]]]:
+        """Return the mark of a value, and what it holds with how that is written behind its name."""
         if isinstance(x, _VALUES):
-            self._mark(path, Mark(type(x), _key(x), x))
-        elif isinstance(x, list | tuple | set | frozenset | deque | dict | MappingProxyType):
-            self._container(path, x)
-        elif isinstance(x, np.ndarray) and id(x) not in self.references:
-            # What was computed of it was computed while tracing.
-            self._mark(path, Mark("array", (id(x), x.shape, x.dtype, _digest(x))))
-        else:
-            self._mark(path, Mark("is", x.__func__ if isinstance(x, MethodType) else x))
-            if id(x) not in self._seen:
-                self._seen[id(x)] = x
-                for name, value in self._held(x):
-                    self._walk(f"{path}{name}", value)
+            return Mark(type(x), _key(x), x), ()
+        if isinstance(x, list | tuple | set | frozenset | deque | dict | MappingProxyType):
+            return self._container(place, x)
+        if isinstance(x, np.ndarray) and x.dtype.hasobject:
+            return self._container(place, [*x.flat])
+        if isinstance(x, np.ndarray):
+            # What was computed of one that is no reference was computed while tracing.
+            numbers = None if address(x) in self.references else _digest(x)
+            return Mark("array", (address(x), x.shape, x.strides, x.dtype, numbers)), ()
+        mark = Mark("is", x.__func__ if isinstance(x, MethodType) else x)
+        return mark, self._held(x) if self._first(place, x) == place else ()
 
-    def _container(self, path: str, x: Any) -> None:
+    def _first(self, place: Hashable, x: Any) -> Hashable:
+        """Return the place at which a value was found first."""
+        return self._seen.setdefault(id(x), (x, place))[1]
+
+    def _container(self, place: Hashable, x: Any) -> tuple[Mark, Iterable[tuple[str, Any]]]:
         maps = isinstance(x, dict | MappingProxyType)
         keys: Any = tuple(x) if maps else range(len(x))
         items = tuple(x.values() if maps else x)
@@ -171,12 +174,12 @@ class Marking:
                 key: Any = frozenset(map(_key, items))
             else:
                 key = _Items((*keys, *items) if maps else items)
-            self._mark(path, Mark(type(x), key, x.copy() if hasattr(x, "copy") else x))
-        elif id(x) not in self._seen:
-            self._seen[id(x)] = x
-            self._mark(path, Mark(type(x), _Length(len(items))))
-            for key, item in zip(keys, items, strict=True):
-                self._walk(f"{path}[{key!r}]", item)
+            # Methods of the user's classes are not called.
+            plain: Any = type(x) if type(x) in (list, set, frozenset) else tuple
+            return Mark(type(x), key, dict(zip(keys, items, strict=True)) if maps else plain(items)), ()
+        if (first := self._first(place, x)) != place:
+            return Mark(type(x), first), ()
+        return Mark(type(x), len(items)), [(f"[{key!r}]", item) for key, item in zip(keys, items, strict=True)]
 
     def _held(self, x: Any) -> Iterator[tuple[str, Any]]:
         """Yield what code may read of a value, with how it is written behind its name."""
@@ -220,7 +223,19 @@ class Marking:
         return {n: found[n] for n in sorted(self.attributes & found.keys())}
 
 
+def address(x: np.ndarray[Any, Any]) -> int:
+    """Return where an array begins in memory: objects may give another array for the same memory each time."""
+    return int(x.__array_interface__["data"][0])
+
+
+def _longer(path: str, name: str) -> str:
+    path += name
+    return path if len(path) < 120 else f"...{path[-60:]}"
+
+
 def _digest(x: np.ndarray[Any, Any]) -> bytes:
+    if not x.nbytes:
+        return b""
     return hashlib.blake2b(np.ascontiguousarray(x).reshape(-1).view(np.uint8).data, digest_size=16).digest()
 
 

@@ -16,8 +16,10 @@ from importlib.util import resolve_name
 from types import CellType, FunctionType
 from typing import Any
 
+import numpy as np
+
 from jitdiff.frontend.libraries import is_library
-from jitdiff.frontend.marks import MISSING, Mark, Marking
+from jitdiff.frontend.marks import MISSING, Mark, Marking, address
 from jitdiff.frontend.reads import reads_of
 from jitdiff.ops import Tracer
 
@@ -36,7 +38,7 @@ class Noted:
     objects : dict
         Static arguments, and the classes of arguments, by their identity, each with its name.
     references : dict
-        Arrays from outside that the program reads at each run, by their identity.
+        Arrays from outside that the program reads at each run, by their address.
     """
 
     functions: dict[int, FunctionType] = field(default_factory=dict)
@@ -82,9 +84,9 @@ def note_references(arrays: Iterable[Any]) -> None:
         return
     for x in arrays:
         # A view is read where the array is that it is a view of.
-        while x is not None:
-            _running.noted.references[id(x)] = x
-            x = getattr(x, "base", None)  # noqa: PLW2901
+        while isinstance(x, np.ndarray):
+            _running.noted.references[address(x)] = x
+            x = x.base  # noqa: PLW2901
 
 
 def _enter(functions: dict[int, FunctionType], function: FunctionType, rewritten: bool) -> None:

@@ -321,3 +321,63 @@ def test_what_is_not_read_is_not_settled(kind):
     assert f(X) == 6.0
     change(5.0)
     np.testing.assert_array_equal(f.grad(X), [2.0, 2.0])  # warnings are errors
+
+
+def chain(length: int, back_to: int | None = None) -> list[Holder]:
+    """Nodes that each hold the next one, and the last one an earlier one or None."""
+    nodes = [Holder(value=1.0) for _ in range(length)]
+    for node, following in zip(nodes, [*nodes[1:], None if back_to is None else nodes[back_to]], strict=True):
+        node.next = following
+    return nodes
+
+
+@pytest.mark.parametrize("back_to", [None, 0, 1500])
+def test_long_chains_and_rings(back_to):
+    nodes = chain(2000, back_to)
+    first = nodes[0]
+    f = jd.compile(lambda x: first.value * first.next.value * np.sum(x))
+    assert f(X) == 3.0
+    f.grad(X)  # warnings are errors
+    nodes[1].value = 2.0
+    with pytest.warns(SettledWarning, match=r"first\.next\.value has changed from 1\.0 to 2\.0"):
+        f.value_and_grad(X)
+    assert f(X) == 6.0
+
+
+def test_a_container_in_two_places_is_replaced_in_one():
+    inner, other = [Holder(k=2.0)], [Holder(k=5.0)]
+    held = Holder(a=inner, b=other, c=inner)
+    f = jd.compile(lambda x: (held.c[0].k + 0.0 * held.a[0].k * held.b[0].k) * np.sum(x))
+    assert f(X) == 6.0
+    held.c = other
+    with pytest.warns(SettledWarning):
+        f.grad(X)
+    assert f(X) == 15.0
+
+
+def test_arrays_that_are_another_object_at_the_same_memory_are_the_same():
+    class Table:
+        def __init__(self) -> None:
+            self.memory = np.array([2.0, 1.0])
+            self.rows = self.memory[:1]
+
+    table = Table()
+    f = jd.compile(lambda x: float(table.rows[0]) * np.sum(x))
+    assert f(X) == 6.0
+    table.rows = table.memory[:1]
+    f.grad(X)  # warnings are errors
+    table.rows = table.memory[1:]
+    with pytest.warns(SettledWarning, match=r"table\.rows is another array"):
+        f.value_and_grad(X)
+    assert f(X) == 3.0
+
+
+@pytest.mark.parametrize("array", [np.array([2.0, "a", None], object), np.array([], "U"), np.array(["2", "b"])])
+def test_arrays_of_all_kinds(array):
+    f = jd.compile(lambda x: len(array) * np.sum(x))
+    assert f(X) == 3.0 * len(array)
+    f.grad(X)  # warnings are errors
+    if len(array):
+        array[0] = "7"
+        with pytest.warns(SettledWarning):
+            f.value_and_grad(X)
