@@ -327,7 +327,7 @@ class Compiled(Generic[P, R]):
         >>> descend(workspace, w, x, 20)
         array([0.99999905, 1.99999809])
         """
-        return self.specialisation(*args, **kwargs).kernel
+        return self.specialisation(*args, **kwargs).kernel_for_compiled_code
 
     def explain(self) -> str:
         """Return what was traced and compiled, and why."""

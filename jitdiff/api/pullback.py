@@ -11,6 +11,7 @@ import numpy as np
 from jitdiff import ad, codegen, passes
 from jitdiff.frontend import native
 from jitdiff.ir import ArrayType, Block, Emitted
+from jitdiff.native import records
 from jitdiff.ops.admission import admitted
 from jitdiff.threads import Lock, lazy
 
@@ -47,13 +48,14 @@ class Pullback:
     def forward(self) -> Emitted:
         """The text of the value, which also gives the residuals."""
         block = self.split.forward
-        return codegen.emit(block, f"{block.name}_forward", f"{block.name}, and what its adjoint needs.")
+        doc = f"{block.name}, and what its adjoint needs."
+        return codegen.emit(block, f"{block.name}_forward", doc, pack=records.are_known())
 
     @lazy
     def adjoint(self) -> Emitted:
         """The text of the cotangents of the arguments, given residuals and the cotangents of the results."""
         block = self.split.adjoint
-        return codegen.emit(block, block.name, f"Adjoint of {self.split.forward.name}.")
+        return codegen.emit(block, block.name, f"Adjoint of {self.split.forward.name}.", pack=records.are_known())
 
     @lazy
     def _kernels(self) -> tuple[Kernel, Kernel]:

@@ -17,6 +17,7 @@ from jitdiff.api.pullback import Pullback, exactly
 from jitdiff.config import settings
 from jitdiff.frontend import Kind, Traced, flatten, native, unflatten
 from jitdiff.ir import Apply, ArrayType, Block, Dim, Emitted, If, blocks_of, show
+from jitdiff.native import records
 from jitdiff.native.signals import NotMine, WorkspaceTooSmall
 from jitdiff.ops import Handle, Op
 from jitdiff.ops.replay import evaluate
@@ -74,10 +75,13 @@ class Specialisation:
     @lazy
     def emitted(self) -> Emitted:
         """The program as Python text."""
-        emitted = codegen.emit(self.block, self.block.name, self.doc, self.traced.assumed)
+        emitted = self._emit(pack=records.are_known())
         if "source" in settings().dump or settings().dump == "all":
             _print(f"{self.block.name}: source", emitted.source)
         return emitted
+
+    def _emit(self, *, pack: bool) -> Emitted:
+        return codegen.emit(self.block, self.block.name, self.doc, self.traced.assumed, pack=pack)
 
     @lazy
     def kernel(self) -> Kernel:
@@ -86,6 +90,15 @@ class Specialisation:
         from jitdiff.native.kernel import build
 
         return build(self.emitted, cache=self.options.cache, parallel=self.options.parallel is True)
+
+    @property
+    def kernel_for_compiled_code(self) -> Kernel:
+        """The native function with an argument for each array, which other compiled code can call."""
+        from jitdiff.native.kernel import build
+
+        if not self.emitted.packed:
+            return self.kernel
+        return build(self._emit(pack=False), cache=self.options.cache, parallel=self.options.parallel is True)
 
     @lazy
     def pullback(self) -> Pullback:
@@ -240,7 +253,7 @@ class Specialisation:
         # Where sizes are symbolic the program itself says what it needs, before it does anything.
         arguments = [*map(native, leaves), *self.captured()]
         try:
-            self.kernel.dispatcher(np.empty(0, np.uint8), *arguments, *self.emitted.fresh(arguments))
+            self.kernel.run(np.empty(0, np.uint8), arguments, self.emitted.fresh(arguments))
         except WorkspaceTooSmall as error:
             return int(error.args[0])
         return 0

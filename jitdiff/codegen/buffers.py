@@ -15,14 +15,15 @@ from jitdiff.ir import Dim
 Span = tuple[int, int]
 
 
-def allocate(program: Program, stmts: list[Stmt]) -> tuple[list[Stmt], int]:
+def allocate(program: Program, stmts: list[Stmt]) -> tuple[list[Stmt], list[Stmt], int]:
     """Declare all buffers in the text.
 
     Returns
     -------
     tuple
-        The statements with declarations put in, each before the statement that first uses the buffer, and the number
-        of bytes of workspace they take (0 if that depends on symbolic sizes).
+        What computes and checks the size of the workspace where that is symbolic; the statements with declarations put
+        in, each before the statement that first uses the buffer; and the number of bytes of workspace they take (0 if
+        that depends on symbolic sizes).
     """
     uses = _Uses(program, stmts)
     used = [b for b in program.buffers if b.name in uses.spans]
@@ -50,7 +51,7 @@ def allocate(program: Program, stmts: list[Stmt]) -> tuple[list[Stmt], int]:
         made.setdefault(uses.first[buffer.name][len(inner)], []).append(Stmt(text))
     for where, made in declared.values():
         _declare(where, made)
-    return [*head, *stmts], 0 if symbolic else total
+    return head, stmts, 0 if symbolic else total
 
 
 def _declare(stmts: list[Stmt], made: Mapping[Stmt, Sequence[Stmt]]) -> None:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from jitdiff.codegen.text import Stmt, count_names, names_in
+from jitdiff.codegen.views import View, find_views, with_views
 
-Wanted = Callable[[str], bool]
+Says = Callable[[str], bool]
+
+_START = re.compile(r"\w+ = (np\.\w+\()?[-+.\w]+\)?")
 
 LIMIT = 300
-"""Lines of a function."""
+"""Lines of a function that stays as it is, and of the pieces of a longer loop."""
+
+PIECE = 100
+"""Lines of a piece that runs once: in short ones Numba's time is least."""
 
 
 @dataclass(eq=False, slots=True)
@@ -27,77 +35,95 @@ class Function:
         return Stmt(f"def {self.name}({', '.join(self.params)}):", None, self.body)
 
 
-def cut(name: str, params: list[str], body: list[Stmt], limit: int = LIMIT) -> list[Function]:
+def cut(
+    name: str,
+    params: list[str],
+    guards: list[Stmt],
+    body: list[Stmt],
+    given: Mapping[str, View] = MappingProxyType({}),
+    limit: int = LIMIT,
+    piece: int = PIECE,
+) -> list[Function]:
     """Return the functions that a long one is cut into, callees first.
 
     The pieces are called ``<name>_1``, ``<name>_2``, ...; each gets the names that it reads and returns those that are
-    read after it.
+    read after it. Views, those `given` and those that the statements bind, are made anew in each function that reads
+    them. The `guards` stay first in the entry.
     """
-    cutter = _Cutter(name, limit)
-    short = cutter.shorten(body, set(params), lambda _: False)
-    return [*cutter.functions, Function(name, params, short)]
+    views = dict(given)
+    if sum(s.lines for s in body) > limit:
+        views, body = find_views(body, params, given)
+    cutter = _Cutter(name, limit, views)
+    bound = {*params, *(n for s in guards for n in names_in(s.text)[1])}
+    short = cutter.shorten(body, bound.__contains__, lambda _: False, min(piece, limit))
+    return [*cutter.functions, Function(name, params, [*guards, *with_views(short, _exposed(short), views)])]
 
 
 @dataclass(eq=False)
 class _Cutter:
     name: str
     limit: int
+    views: Mapping[str, View]
     functions: list[Function] = field(default_factory=list)
 
-    def shorten(self, body: Sequence[Stmt], bound: set[str], wanted: Wanted) -> list[Stmt]:
+    def shorten(self, body: Sequence[Stmt], bound: Says, wanted: Says, most: int) -> list[Stmt]:
         """Return `body` with what is too long moved into functions.
 
         Parameters
         ----------
         body : sequence of Stmt
             Statements of a function or of a compound statement in it.
-        bound : set of str
-            Names that have a value before.
-        wanted : callable
-            Says whether a name is read after.
+        bound, wanted : callable
+            Say whether a name has a value before, and whether it is read after.
+        most : int
+            Lines of a piece.
         """
         if sum(s.lines for s in body) <= self.limit:
             return list(body)
         units = list(_units(body))
         last_read = {name: k for k, unit in enumerate(units) for name in _exposed(unit)}
+        first_stored: dict[str, int] = {}
 
-        def wanted_after(k: int) -> Wanted:
+        def bound_before(k: int) -> Says:
+            return lambda name: first_stored.get(name, k) < k or bound(name)
+
+        def wanted_after(k: int) -> Says:
             return lambda name: last_read.get(name, -1) > k or wanted(name)
 
-        before = set(bound)
-        result: list[Stmt] = []
-        piece: list[Stmt] = []
-        length = 0
-        known = set(before)
         for k, unit in enumerate(units):
             for stmt in unit:
-                self._shorten_inside(stmt, before, wanted_after(k))
-            lines = sum(s.lines for s in unit)
-            if piece and (unit[0].pinned or length + lines > self.limit):
-                result += self._move(piece, known, wanted_after(k - 1))
-                piece, length, known = [], 0, set(before)
-            if unit[0].pinned:
-                result += unit
+                self._shorten_inside(stmt, bound_before(k), wanted_after(k))
+            for name in count_names(unit)[1]:
+                first_stored.setdefault(name, k)
+        result: list[Stmt] = []
+        for start, stop in _pieces(units, most):
+            stmts = [stmt for unit in units[start:stop] for stmt in unit]
+            if stmts[0].pinned:
+                result += stmts
             else:
-                piece += unit
-                length += lines
-            before |= count_names(unit)[1].keys()
-        return result + (self._move(piece, known, wanted) if piece else [])
+                result += self._move(stmts, bound_before(start), wanted_after(stop - 1), most)
+        return result
 
-    def _shorten_inside(self, stmt: Stmt, bound: set[str], wanted: Wanted) -> None:
+    def _shorten_inside(self, stmt: Stmt, bound: Says, wanted: Says) -> None:
         if stmt.body is not None and stmt.lines > self.limit:
             again = set(_exposed(stmt.body)) if stmt.is_loop else set()
-            stored = set(names_in(stmt.text)[1])
-            stmt.body = self.shorten(stmt.body, bound | stored, lambda name: name in again or wanted(name))
+            stored = names_in(stmt.text)[1]
+            stmt.body = self.shorten(
+                stmt.body,
+                lambda name: name in stored or bound(name),
+                lambda name: name in again or wanted(name),
+                self.limit,
+            )
 
-    def _move(self, piece: list[Stmt], bound: set[str], wanted: Wanted) -> list[Stmt]:
-        if sum(s.lines for s in piece) < self.limit // 8:
+    def _move(self, piece: list[Stmt], bound: Says, wanted: Says, most: int) -> list[Stmt]:
+        if sum(s.lines for s in piece) < most // 8:
             return piece
         returned = [n for n in count_names(piece)[1] if wanted(n)]
         certain = _certain(piece)
-        params = [n for n in _exposed(piece) if n in bound]
-        params += [n for n in returned if n not in certain and n in bound and n not in params]
-        function = Function(f"{self.name}_{len(self.functions) + 1}", params, list(piece))
+        body = with_views(piece, _exposed(piece), self.views)
+        params = [n for n in _exposed(body) if bound(n)]
+        params += [n for n in returned if n not in certain and bound(n) and n not in params]
+        function = Function(f"{self.name}_{len(self.functions) + 1}", params, body)
         if returned:
             function.body.append(Stmt(f"return {', '.join(returned)}", pinned=True))
         self.functions.append(function)
@@ -115,6 +141,29 @@ def _units(body: Sequence[Stmt]) -> Iterator[list[Stmt]]:
         unit.append(stmt)
     if unit:
         yield unit
+
+
+def _pieces(units: Sequence[Sequence[Stmt]], most: int) -> Iterator[tuple[int, int]]:
+    """Yield where pieces of about `most` lines start and stop; what is pinned stands alone."""
+    start = length = 0
+    for k, unit in enumerate(units):
+        lines = sum(s.lines for s in unit)
+        if start < k and (unit[0].pinned or units[k - 1][0].pinned or length + lines > most):
+            stop = k
+            while not unit[0].pinned and stop > start and _is_start(units[stop - 1]):
+                # Totals begin where they are added to, so that they need not be handed on.
+                stop -= 1
+            if start < stop:
+                yield start, stop
+            start, length = stop, k - stop
+        length += lines
+    if start < len(units):
+        yield start, len(units)
+
+
+def _is_start(unit: Sequence[Stmt]) -> bool:
+    """Say whether a unit sets a name to a number."""
+    return _START.fullmatch(unit[0].text) is not None
 
 
 def _certain(stmts: Sequence[Stmt]) -> set[str]:

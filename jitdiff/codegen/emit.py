@@ -11,11 +11,12 @@ from jitdiff.codegen.cut import Function, cut
 from jitdiff.codegen.distribute import distribute
 from jitdiff.codegen.elements import NotSpread
 from jitdiff.codegen.gather import Gathering
-from jitdiff.codegen.guards import guards_of
+from jitdiff.codegen.guards import guards_of, guards_of_packed
 from jitdiff.codegen.items import Plan, Slot
 from jitdiff.codegen.layout import lay_out
 from jitdiff.codegen.linear import linearise
 from jitdiff.codegen.lower import lower
+from jitdiff.codegen.pack import PACKED_FROM, Pack
 from jitdiff.codegen.plan import plan_block
 from jitdiff.codegen.program import Place, Program
 from jitdiff.codegen.sliding import slide
@@ -24,7 +25,7 @@ from jitdiff.codegen.text import BUILTINS, Stmt, free_names, render
 from jitdiff.ir import Block, Dim, Emitted
 
 
-def emit(block: Block, name: str, doc: str = "", assumed: Collection[Dim] = ()) -> Emitted:
+def emit(block: Block, name: str, doc: str = "", assumed: Collection[Dim] = (), *, pack: bool = False) -> Emitted:
     """Return the module of text that computes a program.
 
     Parameters
@@ -37,6 +38,8 @@ def emit(block: Block, name: str, doc: str = "", assumed: Collection[Dim] = ()) 
         First line of the module.
     assumed : collection of Dim
         What must be at least zero for the program to be right.
+    pack : bool
+        Whether the entry may take all arrays as one argument, where they are very many.
 
     Examples
     --------
@@ -63,7 +66,8 @@ def emit(block: Block, name: str, doc: str = "", assumed: Collection[Dim] = ()) 
     program, plan = _planned(block)
     for param in block.params:
         program.places[param] = Place(program.names(param, "x"), param.type)
-    guards = guards_of(program, assumed)
+    packed = _pack(program) if pack else None
+    guards = guards_of(program, assumed) if packed is None else guards_of_packed(program, assumed, packed)
     slots: dict[Slot, Place] = {}
     outs: list[int] = []
     for k, atom in enumerate(block.results):
@@ -91,22 +95,39 @@ def emit(block: Block, name: str, doc: str = "", assumed: Collection[Dim] = ()) 
     stmts, slid = slide(stmts, program, arrays)
     linearise(stmts, slid, program)
     stmts = lay_out(stmts, program, arrays, [slots["result", 0, k].name for k in outs])
-    stmts, workspace = allocate(program, stmts)
-    body = [*guards, *stmts]
-    if name in free_names(body):
+    head, stmts, workspace = allocate(program, stmts)
+    guards += head
+    if name in free_names([*guards, *stmts]):
         # The user's function has the name of one that the text calls.
         name = f"{name}_"
-    params = [program.places[p].name for p in block.params] + [slots["result", 0, k].name for k in outs]
-    functions = cut(name, ["ws", *params], body)
+    params = [program.places[p].name for p in block.params if packed is None or not p.shape]
+    places = [slots["result", 0, k] for k in outs]
+    if packed is None:
+        params += [place.name for place in places]
+    else:
+        params.insert(0, packed.name)
+        packed.add((place.name, place.type) for place in places)
+    functions = cut(name, ["ws", *params], guards, stmts, {} if packed is None else packed.given)
     return Emitted(
-        source=_module(functions, doc or f"{name}, compiled by jitdiff."),
+        source=_module(functions, doc or f"{name}, compiled by jitdiff.", packed),
         entry=name,
         functions=tuple(f.name for f in functions),
         params=tuple(p.type for p in block.params),
         results=tuple(r.type for r in block.results),
         workspace=workspace,
         outs=tuple(outs),
+        packed=packed is not None,
     )
+
+
+def _pack(program: Program) -> Pack | None:
+    """Return the argument that all array parameters are handed in as, None if they are few."""
+    arrays = [p for p in program.block.params if p.shape]
+    if len(arrays) + sum(bool(r.shape) for r in program.block.results) < PACKED_FROM:
+        return None
+    pack = Pack(program.names.fresh("arrays"), program.names.fresh("ARRAYS"))
+    pack.add((program.places[p].name, p.type) for p in arrays)
+    return pack
 
 
 def _planned(block: Block) -> tuple[Program, Plan]:
@@ -120,8 +141,8 @@ def _planned(block: Block) -> tuple[Program, Plan]:
             spread = without(spread, caught.value, block)
 
 
-def _module(functions: Sequence[Function], doc: str) -> str:
-    own = {"np", *(f.name for f in functions)}
+def _module(functions: Sequence[Function], doc: str, pack: Pack | None) -> str:
+    own = {"np", *(f.name for f in functions), *([pack.table_name] if pack else ())}
     used: set[str] = set()
     for function in functions:
         used |= free_names(function.body) - set(function.params)
@@ -129,6 +150,8 @@ def _module(functions: Sequence[Function], doc: str) -> str:
     lines = [f'"""{doc}"""', "", "import numpy as np"]
     if runtime:
         lines += ["", *_import(runtime)]
+    if pack is not None:
+        lines += ["", *pack.constant]
     for function in functions:
         lines += ["", "", *render([function.stmt], 0)]
     return "\n".join(lines) + "\n"

@@ -11,6 +11,12 @@ import numpy as np
 from jitdiff.ir.dims import Dim
 from jitdiff.ir.types import ArrayType
 
+DTYPES = tuple(map(np.dtype, "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64".split()))
+"""Dtypes by the numbers that stand for them where emitted text says what arrays it takes."""
+
+AXES = 64
+"""More than an array has: an axis of array number k is number ``AXES * k + axis``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Emitted:
@@ -35,6 +41,8 @@ class Emitted:
     outs : tuple of int
         Positions of the results that the caller gives arrays for, to be overwritten: arrays whose size is known before
         the call. (Numba takes longer to return an array than to be handed one.)
+    packed : bool
+        Whether all arrays, those of `outs` last, come as one tuple after the workspace, before the scalars.
     """
 
     source: str
@@ -44,6 +52,32 @@ class Emitted:
     results: tuple[ArrayType, ...]
     workspace: int
     outs: tuple[int, ...] = ()
+    packed: bool = False
+
+    def arguments(self, args: Sequence[Any], outs: Sequence[Any]) -> list[Any]:
+        """Return what the entry takes after the workspace, given arguments and outs of a call.
+
+        Raises
+        ------
+        TypeError
+            If arrays are to be packed, and there are more or fewer arguments than parameters.
+
+        Examples
+        --------
+        >>> vector, scalar = ArrayType(np.dtype(float), (3,)), ArrayType(np.dtype(float))
+        >>> emitted = Emitted("", "f", ("f",), (scalar, vector), (), 0, packed=True)
+        >>> emitted.arguments([2.0, np.ones(3)], [])
+        [(array([1., 1., 1.]),), 2.0]
+        """
+        if not self.packed:
+            return [*args, *outs]
+        if len(args) != len(self.params):
+            raise TypeError(f"{len(self.params)} arguments are needed, not {len(args)}")
+        arrays: list[Any] = []
+        scalars: list[Any] = []
+        for arg, param in zip(args, self.params, strict=True):
+            (arrays if param.shape else scalars).append(arg)
+        return [(*arrays, *outs), *scalars]
 
     def fresh(self, args: Sequence[Any]) -> list[np.ndarray[Any, Any]]:
         """Return new arrays to be the outs of a call with these arguments.

@@ -8,7 +8,8 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numba.core import cgutils, types
 from numba.core.imputils import impl_ret_borrowed
-from numba.extending import lower_builtin, type_callable
+from numba.core.typing.templates import AbstractTemplate, infer, infer_global, signature
+from numba.extending import lower_builtin
 from numba.extending import overload as numba_overload
 from numba.extending import register_jitable as numba_register_jitable
 from numba.np import arrayobj
@@ -17,6 +18,11 @@ from numba.np.numpy_support import as_dtype, from_dtype
 F = TypeVar("F", bound=Callable[..., Any])
 
 _lower_builtin: Callable[..., Any] = lower_builtin
+_overload: Callable[..., Any] = numba_overload
+_register_jitable: Callable[..., Any] = numba_register_jitable
+_signature: Callable[..., Any] = signature
+_infer: Callable[..., Any] = infer
+_infer_global: Callable[..., Any] = infer_global
 make_array: Callable[..., Any] = arrayobj.make_array
 populate_array: Callable[..., Any] = arrayobj.populate_array
 borrowed: Callable[..., Any] = impl_ret_borrowed
@@ -29,25 +35,41 @@ FLOATS = (types.float32, types.float64)
 
 def jitable(function: F) -> F:
     """Let compiled code call a plain Python function."""
-    decorator: Callable[[F], F] = numba_register_jitable(error_model="numpy")
+    decorator: Callable[[F], F] = _register_jitable(error_model="numpy", _nrt=True)
     return decorator(function)
 
 
 def jitable_exact(function: F) -> F:
     """Let compiled code call a plain Python function whose floating-point operations must not be reordered."""
-    decorator: Callable[[F], F] = numba_register_jitable(error_model="numpy", fastmath=False)
+    decorator: Callable[[F], F] = _register_jitable(error_model="numpy", fastmath=False, _nrt=True)
     return decorator(function)
 
 
 def overload(function: Callable[..., Any]) -> Callable[[F], F]:
     """Give compiled code its own version of `function`, chosen by the types of the arguments."""
     # Not strict: annotations on the one side and none on the other would count as different signatures.
-    return cast(Callable[[F], F], numba_overload(function, strict=False))
+    return cast(Callable[[F], F], _overload(function, jit_options={"_nrt": True}, strict=False))
 
 
-def typed(function: Callable[..., Any]) -> Callable[[F], F]:
-    """Say which types `function` maps to which: the decorated makes a function of types from a context."""
-    return cast(Callable[[F], F], type_callable(function))
+def typed(function: Callable[..., Any], *, literal: bool = False) -> Callable[[F], F]:
+    """Say which types `function` maps to which: the decorated makes a function of types from a context.
+
+    That is asked once for each call in a text, and Numba's own way takes the signature of the answer apart twice.
+    With `literal` it is given the types of single numbers for numbers in the text.
+    """
+
+    def decorate(typing_function: F) -> F:
+        def generic(self: Any, args: Any, kws: Any) -> Any:
+            result = None if kws else typing_function(self.context)(*args)
+            return None if result is None else _signature(result, *args)
+
+        name = f"{function.__name__}_template"
+        template = type(name, (AbstractTemplate,), {"key": function, "generic": generic, "prefer_literal": literal})
+        _infer(template)
+        _infer_global(function, types.Function(template))
+        return typing_function
+
+    return decorate
 
 
 def lowered(function: Callable[..., Any], *args: Any) -> Callable[[F], F]:

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +21,7 @@ import numpy.typing as npt
 from jitdiff.config import settings
 from jitdiff.ir import Dim, Emitted
 from jitdiff.native import cache as disk
+from jitdiff.native import records
 from jitdiff.native.entry import Entry
 from jitdiff.native.signals import WorkspaceTooSmall
 from jitdiff.threads import Lock
@@ -86,6 +87,10 @@ class Kernel:
     def dispatcher(self) -> Any:
         """Numba's function, which takes the workspace first; other compiled code can call it."""
         return self.code.dispatcher
+
+    def run(self, workspace: npt.NDArray[np.uint8], args: Sequence[Any], outs: Sequence[Any]) -> Any:
+        """Return what the entry returns for arguments and arrays to be filled."""
+        return _runner(self.dispatcher, self.emitted)(workspace, args, outs)
 
     @property
     def path(self) -> str:
@@ -176,6 +181,36 @@ def _built(emitted: Emitted, name: str, *, cache: bool, parallel: bool) -> _Mach
     return _MachineCode(dispatcher, path, hit, time.perf_counter() - start)
 
 
+def _packed_caller(dispatcher: Any, emitted: Emitted, workspace: _Workspace) -> Callable[..., Any]:
+    """Return `dispatcher` as a function of the arguments one by one."""
+    run = _runner(dispatcher, emitted)
+
+    def packed(*args: Any) -> Any:
+        outs = emitted.fresh(args)
+        try:
+            returned = run(workspace.bytes, args, outs)
+        except WorkspaceTooSmall as error:
+            workspace.bytes = aligned(error.args[0])
+            returned = run(workspace.bytes, args, outs)
+        results = emitted.collect(returned, outs)
+        return results if len(results) > 1 else results[0]
+
+    return packed
+
+
+def _runner(dispatcher: Any, emitted: Emitted) -> Callable[..., Any]:
+    """Return `dispatcher` as a function of workspace, arguments and outs."""
+    if not emitted.packed:
+        return lambda workspace, args, outs: dispatcher(workspace, *args, *outs)
+
+    def run(workspace: npt.NDArray[np.uint8], args: Sequence[Any], outs: Sequence[Any]) -> Any:
+        # The name keeps the arrays until native code is done with them.
+        arrays, *scalars = emitted.arguments(args, outs)
+        return dispatcher(workspace, records.addresses(arrays), *scalars)
+
+    return run
+
+
 class _Workspace(threading.local):
     """The bytes that one thread gives to one function."""
 
@@ -202,6 +237,8 @@ def _caller(dispatcher: Any, emitted: Emitted) -> Callable[..., Any]:
     The common kinds of results have a function of their own, for each step takes a tenth of the call.
     """
     workspace = _Workspace(emitted.workspace)
+    if emitted.packed:
+        return _packed_caller(dispatcher, emitted, workspace)
 
     def run(*args: Any) -> Any:
         try:

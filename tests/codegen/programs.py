@@ -64,7 +64,7 @@ def run(emitted: Emitted, args: Sequence[Any], wrap: Function = lambda f: f, siz
     """Results of the emitted text, with `size` bytes of workspace if not as many as it says."""
     with np.errstate(all="ignore"):
         outs = emitted.fresh(args)
-        returned = load(emitted, wrap)(workspace(emitted, size), *prepared(args), *outs)
+        returned = load(emitted, wrap)(workspace(emitted, size), *emitted.arguments(prepared(args), outs))
     return list(emitted.collect(returned, outs))
 
 

@@ -117,7 +117,7 @@ def test_long_loop_bodies_are_cut(rng) -> None:
 def test_pieces_hand_on_what_is_read_later() -> None:
     body = [Stmt(f"a{k} = a{k - 1} + x") for k in range(1, 40)]
     loop = Stmt("for i in range(3):", None, [Stmt("total += a39"), Stmt("if total > 50:", None, [Stmt("total -= a5")])])
-    functions = cut("f", ["x", "a0"], [Stmt("total = x"), *body, loop, Stmt("return total", pinned=True)], limit=10)
+    functions = cut("f", ["x", "a0"], [], [Stmt("total = x"), *body, loop, Stmt("return total", pinned=True)], limit=10)
     scope: dict = {}
     from jitdiff.codegen.text import render
 
@@ -130,7 +130,7 @@ def test_pieces_return_names_in_the_order_of_the_text() -> None:
     names = [f"a{k}" for k in range(30)]
     loop = Stmt("for i in range(3):", None, [Stmt(f"{name} = x + i") for name in names])
     rest = [Stmt(f"x = x + {k}") for k in range(30)]
-    functions = cut("f", ["x"], [loop, *rest, Stmt(f"return {' + '.join(names)}", pinned=True)], limit=40)
+    functions = cut("f", ["x"], [], [loop, *rest, Stmt(f"return {' + '.join(names)}", pinned=True)], limit=40)
     returns = [s.text for function in functions[:-1] for s in function.body if s.text.startswith("return")]
     found = [name for text in returns for name in text.removeprefix("return ").split(", ")]
     assert found[:30] == names

@@ -471,7 +471,7 @@ def test_loops_that_are_cut_into_functions():
     lines = "\n".join(f"    {line}" for line in ("t0 = x[i]", *body, "x[i + 1] = t39", "x[i + 1] += t20 * y[i]"))
     text = f"for i in range(10):\n{lines}"
     new = slid(text)
-    functions = cut("f", ["x", "y"], [*statements(new), Stmt("return", pinned=True)], limit=12)
+    functions = cut("f", ["x", "y"], [], [*statements(new), Stmt("return", pinned=True)], limit=12)
     assert len(functions) > 3
     assert "x_here" in new
     pieces = "\n".join(line for f in functions for line in render([f.stmt], 0))

@@ -285,3 +285,20 @@ def test_a_function_that_only_moved_keeps_its_name():
     other = module("    y = x * 3.0        # model.py:7\n    return y", (1.0,))
     names = [compiler.digest(emitted, parallel=False) for emitted in (here, there, other)]
     assert names[0] == names[1] != names[2]
+
+
+@pytest.mark.parametrize(
+    ("body", "counted"),
+    [
+        ("return a[0] + np.float64(b)", False),
+        ("x = buffer(ws, 0, np.float64, (2,))\nx[0] = a[0]\nreturn x[0]", False),
+        ("if a[0] > b:\n    raise NotMine\nreturn a[0]", False),
+        ("x = np.empty((2,), np.float64)\nx[0] = a[0]\nreturn x[0]", True),
+        ("x = enlarged(a.reshape(2, 1), b)\nreturn x[0, 0]", True),
+        ("if a[0] > b:\n    raise WorkspaceTooSmall(b)\nreturn a[0]", True),
+    ],
+)
+def test_references_are_counted_where_arrays_are_made(body, counted):
+    kernel = native(body, np.ones(2), 2, workspace=64)
+    assert compiler.counts_references(kernel.emitted) == counted
+    assert kernel.call(np.ones(2), 2) in (1.0, 3.0)

@@ -1,5 +1,6 @@
 """The functions that emitted text calls, under plain Python and inside compiled code alike."""
 
+from jitdiff.native.packed import check_arrays, size_of, taken
 from jitdiff.native.runtime.cofactors import cofactors, cofactors_along
 from jitdiff.native.runtime.elementwise import (
     arccos,
@@ -73,6 +74,7 @@ __all__ = [
     "buffer",
     "cbrt",
     "ceil",
+    "check_arrays",
     "check_index",
     "cholesky",
     "cofactors",
@@ -115,10 +117,12 @@ __all__ = [
     "sign",
     "sin",
     "sinh",
+    "size_of",
     "slogdet_logabsdet",
     "slogdet_sign",
     "solve",
     "sqrt",
+    "taken",
     "tan",
     "tanh",
 ]
