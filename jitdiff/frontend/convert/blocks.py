@@ -322,8 +322,9 @@ def _iteration(carried: Carried, lists: list[List], params: Sequence[Any], flags
             plan.set(settled(plan.names, plan.get(), flags, are_set=False))
         body()
         plan.include(scope)
-        following = carried.leave()
+        # Before the aliases are looked at: to stack what is added to lists reads arrays.
         lists[:], arrays = grown(builder_now())
+        following = carried.leave()
     return [*following, *arrays]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -36,7 +37,8 @@ class Carried:
     -----
     In the body each carried leaf is a cell of its own. A variable that still holds its cell at the end of an iteration
     was changed in place, and so is the array that it held before the loop. One that holds another array then was bound
-    anew; if its cell was changed as well, the array from before the loop is not to be read any more.
+    anew; if its cell was changed as well, the array from before the loop is not to be read any more. Variables that
+    hold one array share a cell, or have cells that are not changed in place.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -45,6 +47,7 @@ class Carried:
         self.before = plan.starts
         self.demoted = plan.demoted
         self.in_place = plan.in_place
+        self.parted = plan.parted
         self.init: list[Any] = []
         self.slots: list[list[int] | None] = []
         self.specs: list[PyTreeSpec] = []
@@ -58,7 +61,7 @@ class Carried:
             found = []
             for leaf in leaves:
                 slot = len(self.init)
-                if _is_array(leaf):
+                if _is_array(leaf) and k not in self.parted:
                     slot = by_identity.setdefault(id(leaf), slot)
                 if slot == len(self.init):
                     self.init.append(leaf)
@@ -100,6 +103,7 @@ class Carried:
         """Return what an iteration hands on."""
         following: list[Any] = list(self.cells)
         given: list[list[Any]] = [[] for _ in self.cells]
+        holders: list[list[int]] = [[] for _ in self.cells]
         self.lasts, self.ends, self.roots = [], [], []
         ends = self.plan.get()
         for k, (name, value) in enumerate(zip(self.names, ends, strict=True)):
@@ -121,13 +125,10 @@ class Carried:
             self.ends.append(None)
             for s, x in zip(slots, leaves, strict=True):
                 given[s].append(x)
+                holders[s].append(k)
         for s, xs in enumerate(given):
             if any(x is not xs[0] for x in xs):
-                raise TracingError(
-                    "two variables are one array before the loop, and two different ones after an iteration",
-                    where=describe(caller()),
-                    hint="copy one of them before the loop",
-                )
+                raise Anew(lambda plan, ks=holders[s]: plan.parted.update(ks))  # type: ignore[misc]
             if xs:
                 following[s] = xs[0]
         self._check_aliases(following)
@@ -141,14 +142,22 @@ class Carried:
         builder = builder_now()
         for s, cell in enumerate(self.cells):
             first = self.init[s]
-            if isinstance(first, Tracer) and first.view is not None:
-                base_changed = id(first.view.root) in builder.changes
-                if changed[s] or (base_changed and self._is_read(s)):
-                    raise TracingError(
-                        f"a loop rebinds a variable that is a view ({cell.type}) of an array changed in it",
-                        where=describe(caller()),
-                        hint="copy the view before the loop",
-                    )
+            if not isinstance(first, Tracer):
+                continue
+            is_view = first.view is not None
+            # Here the array from around the loop changes under another name than the one that is carried.
+            stale = id(first.view.root if first.view is not None else first) in builder.changes and (
+                self.kept[s]
+                or self._is_read(s)
+                or any(x is cell for x in (*following[:s], *following[s + 1 :], *self.lasts))
+            )
+            if stale or (is_view and changed[s]):
+                what = f"a view ({cell.type}) of an array" if is_view else f"an array ({cell.type})"
+                raise TracingError(
+                    f"a loop rebinds a variable that is {what} changed in it",
+                    where=describe(caller()),
+                    hint=f"copy the {'view' if is_view else 'array'} before the loop",
+                )
         if any(changed[s] for s in moved):
             others = [x for x in following if _is_array(x)]
             doubled = len({id(x) for x in others}) < len(others)
@@ -159,6 +168,14 @@ class Carried:
                     where=describe(caller()),
                     hint="copy the array: y = x.copy()",
                 )
+        counts = Counter(map(id, filter(_is_array, self.init)))
+        parted = [s for s, first in enumerate(self.init) if counts[id(first)] > 1]
+        if parted and any(changed[s] for s in (*parted, *moved)):
+            raise TracingError(
+                "two variables are one array before the loop, and two different ones that change in place in it",
+                where=describe(caller()),
+                hint="copy one of them before the loop",
+            )
         self.stale = moved if any(changed[s] for s in moved) else []
         self.changed = changed
 

@@ -30,6 +30,8 @@ class Plan:
         The places, for the last of the names.
     demoted : set of int
         Numbers of variables that an iteration does not read before it assigns them.
+    parted : set of int
+        Numbers of variables that are carried by themselves, although others hold the same arrays before the loop.
     in_place : set of int
         Numbers of variables that hold one container from before the loop, which is changed in place.
     whole : set of int
@@ -44,6 +46,7 @@ class Plan:
     assign: Put
     places: list[Place] = field(default_factory=list)
     demoted: set[int] = field(default_factory=set)
+    parted: set[int] = field(default_factory=set)
     in_place: set[int] = field(default_factory=set)
     whole: set[int] = field(default_factory=set)
     lines: dict[Holder, Location] = field(default_factory=dict)
