@@ -10,6 +10,7 @@ from collections.abc import Callable, Container, Hashable, Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import is_dataclass
 from functools import _lru_cache_wrapper, partial
+from operator import attrgetter
 from types import FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any
 
@@ -123,6 +124,8 @@ class Marking:
         The marks with the names of what they belong to, by where that was found.
     implicit : dict
         Functions that Python and libraries may call by themselves, by their identity.
+    named : set of str
+        Attributes that `operator.attrgetter` objects read.
     """
 
     def __init__(self, attributes: set[str] | None, references: Container[int]) -> None:
@@ -130,6 +133,7 @@ class Marking:
         self.references = references
         self.marks: dict[Hashable, tuple[str, Mark]] = {}
         self.implicit: dict[int, FunctionType] = {}
+        self.named: set[str] = set()
         self._seen: dict[int, tuple[Any, Hashable]] = {}
 
     def root(self, key: Hashable, name: str, get: Callable[[], Any]) -> None:
@@ -196,6 +200,8 @@ class Marking:
                 yield "()", x()
             case ContextVar():
                 yield ".get()", x.get(None)
+            case attrgetter():
+                self.named.update(part for name in x.__reduce__()[1] for part in name.split("."))
             case _lru_cache_wrapper(__wrapped__=FunctionType() as function):
                 self.implicit[id(function)] = function
         for name, value in self._read(x).items():

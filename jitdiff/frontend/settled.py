@@ -123,8 +123,9 @@ class Settled:
             new = {}
             for function in now.implicit.values():
                 _enter(new, function, rewritten=False)
-            if new.keys() <= self._functions.keys():
+            if new.keys() <= self._functions.keys() and now.named <= self._attributes:
                 break
+            self._attributes |= now.named
         self._marks = now.marks
 
     def _add_functions(self, functions: dict[int, FunctionType]) -> None:

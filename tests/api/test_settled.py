@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 import gc
 import pickle
@@ -381,3 +382,15 @@ def test_arrays_of_all_kinds(array):
         array[0] = "7"
         with pytest.warns(SettledWarning):
             f.value_and_grad(X)
+
+
+@pytest.mark.parametrize("changed", [0, 1, 2])
+def test_items_of_each_library_container(changed):
+    tables: list[Any] = [collections.UserDict(k=2.0), collections.UserList([2.0]), collections.ChainMap({}, {"k": 2.0})]
+    table, key = tables[changed], ("k", 0, "k")[changed]
+    f = jd.compile(lambda x: table[key] * np.sum(x))
+    assert f(X) == 6.0
+    table[key] = 5.0
+    with pytest.warns(SettledWarning):
+        f.grad(X)
+    assert f(X) == 15.0
