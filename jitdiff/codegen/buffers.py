@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from jitdiff.codegen.boundaries import LINE, shifts
 from jitdiff.codegen.program import Buffer, Program
@@ -127,19 +128,18 @@ def _aligned(size: int) -> int:
 def _pack(sizes: Sequence[int], spans: Sequence[Span]) -> tuple[list[int], int]:
     """Return an offset for each buffer, and the bytes needed: the largest first, each as low as it fits."""
     order = sorted(range(len(sizes)), key=lambda k: (-sizes[k], spans[k], k))
+    # For each buffer in that order: its span, and the bytes that it lies in.
+    first, last = np.array([spans[k] for k in order], int).reshape(-1, 2).T
+    low, high = np.zeros(len(order), int), np.zeros(len(order), int)
     offsets = [0] * len(sizes)
-    placed: list[tuple[int, int, Span]] = []
-    for k in order:
-        size, (first, last) = sizes[k], spans[k]
-        offset = 0
-        for low, high, other in placed:
-            if offset + size <= low:
-                break
-            if high > offset and other[0] <= last and first <= other[1]:
-                offset = high
-        offsets[k] = offset
-        insort(placed, (offset, offset + size, spans[k]))
-    return offsets, max((high for _, high, _ in placed), default=0)
+    for n, k in enumerate(order):
+        alive = np.flatnonzero((first[:n] <= last[n]) & (first[n] <= last[:n]))
+        alive = alive[np.argsort(low[alive])]
+        ends = np.maximum.accumulate(np.append(0, high[alive]))
+        gaps = np.flatnonzero(ends[:-1] + sizes[k] <= low[alive])
+        offset = offsets[k] = int(ends[gaps[0] if len(gaps) else -1])
+        low[n], high[n] = offset, offset + sizes[k]
+    return offsets, int(high.max(initial=0))
 
 
 @dataclass(eq=False, slots=True)

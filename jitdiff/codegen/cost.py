@@ -49,14 +49,16 @@ def values_to_store(program: Program, groups: Sequence[Group]) -> set[Value]:
         if group.roots:
             uses.add(number, group.roots)
     chosen: set[Value] = set()
-    nests: dict[Value, set[int]] = {}
+    # The first two nests that need a value: whether there are more does not matter.
+    nests: dict[Value, list[int]] = {}
     for value in sorted(uses.costs, key=program.order.__getitem__, reverse=True):
-        nests[value] = set(uses.direct[value])
+        needed = set(uses.direct[value])
         settled = False
         for reader in uses.readers[value]:
             # A stored value is computed in the first nest that needs it.
-            nests[value] |= {min(nests[reader])} if reader in chosen else nests[reader]
+            needed.update(nests[reader][:1] if reader in chosen else nests[reader])
             settled = settled or reader in chosen
+        nests[value] = sorted(needed)[:2]
         again = value in uses.repeated and not settled
         if uses.costs[value] >= _STORE and (len(nests[value]) > 1 or again):
             chosen.add(value)
