@@ -10,11 +10,9 @@ import numpy as np
 
 from jitdiff.eager.arguments import flatten
 from jitdiff.eager.handle import EagerHandle
-from jitdiff.eager.inplace import root_of
 from jitdiff.eager.operands import captured, kept
-from jitdiff.eager.recorder import Changes
 from jitdiff.eager.tensor import Tensor
-from jitdiff.errors import JitdiffError, TapeError
+from jitdiff.errors import JitdiffError
 from jitdiff.ir import type_of
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Handle, Tracer
@@ -48,18 +46,18 @@ class Call:
         """Return the arguments as they were given."""
         return tuple(self.spec.unflatten(self.given))
 
-    def check_unchanged(self, name: str, changes: Changes) -> None:
-        """Raise if an argument is among what was changed in place: a rule says nothing of that."""
-        changed = set(map(id, changes.changes().values()))
-        for x in self.given:
-            if isinstance(x, Tensor) and id(root_of(x)) in changed:
-                raise changes_argument(TapeError, name, x)
-
     def kept(self) -> Call:
         """Return the call with arrays as they are now, for a rule that runs later: the caller may change his."""
         other = copy.copy(self)
         other.given = list(map(kept_leaf, self.given))
         return other
+
+    def given_with(self, handles: Sequence[Any]) -> tuple[Any, ...]:
+        """Return the arguments as they were given, with these in place of the handles."""
+        leaves = list(self.given)
+        for k, x in zip(self.places, handles, strict=True):
+            leaves[k] = x
+        return tuple(self.spec.unflatten(leaves))
 
     def with_operands(self, operands: Sequence[Any]) -> tuple[Any, ...]:
         """Return the arguments with these in place of the handles; Variables have become Tensors."""
@@ -85,6 +83,16 @@ def changes_argument(kind: type[JitdiffError], name: str, x: Handle) -> JitdiffE
         "the rule says nothing of",
         where=describe(caller()),
         hint="copy it first, x = x.copy(), and return what it becomes",
+    )
+
+
+def reads_from_around(kind: type[JitdiffError], name: str, what: object, where: str | None) -> JitdiffError:
+    """Return the error for a function with a rule of its own that reads a differentiated value from around it."""
+    return kind(
+        f"{name} has a rule for its derivative by its arguments, and reads a {what} from around it that is "
+        "differentiated too",
+        where=where,
+        hint="make it an argument, or read jd.stop_gradient of it",
     )
 
 

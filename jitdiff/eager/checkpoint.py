@@ -13,7 +13,8 @@ from jitdiff.eager.calls import Call, Result
 from jitdiff.eager.convert import convert
 from jitdiff.eager.linked import is_followed, link
 from jitdiff.eager.moments import Moment
-from jitdiff.eager.recorder import Changes, KnownToAny, Step, active, is_recording, recording, started
+from jitdiff.eager.recorder import Changes, active, is_recording, recording, started
+from jitdiff.eager.ruled import Reads
 from jitdiff.eager.variable import in_order
 from jitdiff.errors import TapeError
 from jitdiff.ir.builder import current_builder
@@ -98,7 +99,7 @@ class _First:
         self.name: str = getattr(f, "__name__", "recompute")
         # The caller may change his arrays before the function runs again.
         self._call = call.kept()
-        watcher = _Reads()
+        watcher = Reads()
         with recording([watcher]):
             self.result = Result(_run(f, call))
         variables = in_order(watcher.variables)
@@ -147,28 +148,6 @@ def _check_is_same(name: str, found: Any, first: Any) -> None:
         where=describe(caller()),
         hint="pass what it reads as arguments, random numbers too",
     )
-
-
-class _Reads(Changes):
-    """Takes note of the values that the recorders around know and that are read, and keeps nothing else.
-
-    Attributes
-    ----------
-    read : dict
-        Those values, in order.
-    """
-
-    __slots__ = ("read",)
-    pushes = True
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.read: dict[Any, None] = {}
-        self.known = KnownToAny(active())
-
-    def record(self, step: Step, outs: Sequence[Any]) -> None:
-        """Note which operands are known."""
-        self.read.update(dict.fromkeys(x for x in step.args if x in self.known))
 
 
 def _traced(run: Callable[[], Any]) -> Any:

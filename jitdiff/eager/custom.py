@@ -6,9 +6,11 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from jitdiff.eager.callbacks import traced_or_called
 from jitdiff.eager.calls import Call, Result
 from jitdiff.eager.linked import block_of, is_followed, link, link_traced
-from jitdiff.eager.recorder import Changes, Recorder, is_recording, started
+from jitdiff.eager.recorder import Recorder, is_recording, started
+from jitdiff.eager.ruled import run_with_rule
 from jitdiff.eager.variable import Variable, in_order
 from jitdiff.errors import ArgumentError, ArgumentTypeError
 from jitdiff.ir.location import caller, describe
@@ -50,11 +52,8 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
             return traced(call, kwargs)
         if not is_recording() and not call.handles:
             return result_and_rule(args, kwargs)[0]
-        watcher = Changes()
-        with started(watcher):
-            y, grad = result_and_rule(call.kept().arguments(), kwargs)
-        call.check_unchanged(name, watcher)
-        variables = in_order(watcher.variables)
+        found, variables = run_with_rule(name, lambda *given: result_and_rule(given, kwargs), call.kept(), True)
+        y, grad = found
         check_takes(grad, variables)
         result = Result(y)
         operands = [*call.handles, *variables]
@@ -73,9 +72,13 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
         shape: list[Result] = []
         grads: list[Any] = []
 
+        def result(*args: Any) -> Any:
+            y, grad = result_and_rule(args, kwargs)
+            grads[:] = [grad]
+            return y
+
         def primal(xs: list[Any]) -> Sequence[Any]:
-            y, grad = result_and_rule(call.with_operands(xs[: len(operands)]), kwargs)
-            shape[:], grads[:] = [Result(y)], [grad]
+            shape[:] = [Result(traced_or_called(name, result, call.with_operands(xs[: len(operands)])))]
             return shape[0].leaves
 
         with started(watcher):
@@ -83,9 +86,12 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
         variables = in_order(watcher.variables)
         check_takes(grads[0], variables)
 
+        def gradients(args: Sequence[Any], gs: Sequence[Any]) -> tuple[Any, ...]:
+            return tuple(pulled(call, result_and_rule(args, kwargs)[1], gs, variables))
+
         def rule(xs: list[Any], gs: list[Any]) -> Sequence[Any]:
-            grad = result_and_rule(call.with_operands(xs[: len(operands)]), kwargs)[1]
-            return pulled(call, grad, gs, variables)
+            args = call.with_operands(xs[: len(operands)])
+            return list(traced_or_called(f"{name} (its rule)", gradients, (args,), (gs,)))
 
         outs = link_traced(name, [*operands, *(v.read() for v in variables)], primal, rule)
         return shape[0].nested(outs)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from jitdiff.ad import evaluate, replay
-from jitdiff.eager.calls import changes_argument
+from jitdiff.eager.calls import changes_argument, reads_from_around
 from jitdiff.eager.convert import convert
 from jitdiff.eager.handle import EagerHandle
 from jitdiff.eager.moments import Moment
 from jitdiff.eager.recorder import Step, active
 from jitdiff.eager.tensor import Tensor, plain, record, tensor_of
 from jitdiff.eager.traced import filled
-from jitdiff.errors import ShapeError, TracingError
+from jitdiff.errors import DifferentiationError, ShapeError, TracingError
 from jitdiff.ir import ArrayType, Block, Builder, Shape, Value, free_values, type_of
 from jitdiff.ir.builder import building
+from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Op, Tracer, lift
 from jitdiff.ops.batched import by_rows
 from jitdiff.ops.families import every_operand
@@ -119,6 +120,7 @@ def link_traced(name: str, operands: Sequence[Any], primal: Primal, rule: Rule, 
     Both are traced here, into blocks of their own. Traced values that they read from around them become further
     operands, so that the operation can be moved, run or differentiated anywhere.
     """
+    where = describe(caller())
     atoms = [lift(x) for x in operands]
     types = [a.type for a in atoms]
     forward = _block(name, types, primal)
@@ -134,6 +136,11 @@ def link_traced(name: str, operands: Sequence[Any], primal: Primal, rule: Rule, 
 
     blocks = [forward] if later else [forward, _block(f"{name}_vjp", [*types, *outs], rule_of)]
     free = tuple(dict.fromkeys(free_values(*blocks)))
+    unruled = [count + k for k, x in enumerate(free) if x in free_values(forward) and x not in atoms]
+
+    def refuse() -> NoReturn:
+        raise reads_from_around(DifferentiationError, name, "value", where)
+
     for block in blocks:
         block.params += free
 
@@ -145,6 +152,8 @@ def link_traced(name: str, operands: Sequence[Any], primal: Primal, rule: Rule, 
         else:
             for k, ct in zip(connected, replay(blocks[1], [*xs[:count], *full, *xs[count:]]), strict=True):
                 found[k] = ct
+        for k in unruled:
+            found[k] = refuse
         return found
 
     op = Op(

@@ -116,6 +116,8 @@ class Recorder:
         Whether reading a trainable Variable watches it.
     keeps_leaves : bool
         Whether watched values must not be changed in place.
+    once : bool
+        Whether it gives one derivative, of which it records nothing itself.
     strict : bool
         Whether a known value must not become plain numbers: the recorder belongs to a transform.
     trace : Builder or None
@@ -133,6 +135,7 @@ class Recorder:
         "known",
         "leaks",
         "leaves",
+        "once",
         "steps",
         "strict",
         "suspended",
@@ -145,10 +148,13 @@ class Recorder:
     paused: ClassVar[bool] = False
     """Whether it only looks on, in place of a tape that does not record."""
 
-    def __init__(self, takes_variables: bool = False, keeps_leaves: bool = True, strict: bool = False) -> None:
+    def __init__(
+        self, takes_variables: bool = False, keeps_leaves: bool = True, strict: bool = False, once: bool = True
+    ) -> None:
         self.takes_variables = takes_variables
         self.keeps_leaves = keeps_leaves
         self.strict = strict
+        self.once = once
         self.trace: Builder | None = None
         self.suspended = False
         self.failure: Exception | None = None

@@ -46,7 +46,7 @@ class Recording:
     )
 
     def __init__(self, persistent: bool = False, watch_accessed_variables: bool = True) -> None:
-        self._recorder = Recorder(takes_variables=watch_accessed_variables)
+        self._recorder = Recorder(takes_variables=watch_accessed_variables, once=not persistent)
         self._persistent = persistent
         self._recording = False
         self._entered = False

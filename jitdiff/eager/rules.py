@@ -12,14 +12,17 @@ from typing import Any
 import numpy as np
 
 from jitdiff.eager.arguments import map_leaves
+from jitdiff.eager.callbacks import traced_or_called
 from jitdiff.eager.calls import Call, Result, kept_leaf
 from jitdiff.eager.convert import convert
 from jitdiff.eager.handle import EagerHandle
 from jitdiff.eager.linked import is_followed, link, link_traced
-from jitdiff.eager.recorder import Changes, recording, started
+from jitdiff.eager.recorder import recording
+from jitdiff.eager.ruled import run_with_rule
 from jitdiff.eager.tape import GradientTape
 from jitdiff.eager.traced import filled
 from jitdiff.errors import ArgumentError, ArgumentTypeError
+from jitdiff.ir.builder import current_builder
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Handle, Tracer
 from jitdiff.ops.pickled import Named
@@ -97,7 +100,7 @@ class custom_vjp(Named):  # noqa: N801
         shape: list[Result] = []
 
         def primal(xs: list[Any]) -> Sequence[Any]:
-            shape.append(Result(self.fun(*call.with_operands(xs))))
+            shape.append(Result(traced_or_called(self.name, self.fun, call.with_operands(xs))))
             return shape[0].leaves
 
         def rule(xs: list[Any], gs: list[Any]) -> Sequence[Any]:
@@ -118,10 +121,8 @@ class custom_vjp(Named):  # noqa: N801
             with recording(()):
                 y = self.fun(*args)
         else:
-            changes = Changes()
-            with started(changes), self._running():
-                y, saved = self._forward(args)
-            call.check_unchanged(self.name, changes)
+            with self._running():
+                (y, saved), _ = run_with_rule(self.name, self._forward_of, call)
             saved = map_leaves(kept_leaf, saved)
         result = Result(y)
 
@@ -140,9 +141,12 @@ class custom_vjp(Named):  # noqa: N801
         finally:
             _running.reset(token)
 
+    def _forward_of(self, *args: Any) -> tuple[Any, Any]:
+        return self._forward(args)
+
     def _forward(self, args: tuple[Any, ...]) -> tuple[Any, Any]:
         assert self.fwd is not None
-        found = self.fwd(*args)
+        found = _run(f"{self.name} (its fwd)", self.fwd, args)
         if not isinstance(found, tuple) or len(found) != 2:
             raise ArgumentTypeError(
                 f"{self.name}: its fwd has to return (result, residuals); it returned {_described(found)}"
@@ -153,7 +157,7 @@ class custom_vjp(Named):  # noqa: N801
         """Return a cotangent or None for each leaf of the arguments."""
         assert self.bwd is not None
         nondiff = [args[k] for k in self.nondiff_argnums]
-        found = self.bwd(*nondiff, residuals, g)
+        found = _run(f"{self.name} (its bwd)", self.bwd, (*nondiff, residuals), (g,))
         differentiable = [k for k in range(len(args)) if k not in self.nondiff_argnums]
         if not isinstance(found, tuple | list) or len(found) != len(differentiable):
             raise ArgumentTypeError(
@@ -166,6 +170,12 @@ class custom_vjp(Named):  # noqa: N801
             given = by_argument.get(k)
             leaves += [None] * child.num_leaves if given is None else child.flatten_up_to(given)
         return leaves
+
+
+def _run(name: str, function: Callable[..., Any], args: Sequence[Any], linear: Sequence[Any] = ()) -> Any:
+    if current_builder() is None:
+        return function(*args, *linear)
+    return traced_or_called(name, function, args, linear)
 
 
 class custom_jvp(Named):  # noqa: N801
@@ -237,6 +247,9 @@ class custom_jvp(Named):  # noqa: N801
         nondiff, (primals, g) = args[:-2], args[-2:]
         assert self.rule is not None
         primals = tuple(x for k, x in enumerate(primals) if k not in self.nondiff_argnums)
+        if not any(isinstance(x, Handle) for x in Result(primals).leaves):
+            # Called back by a program, with numbers.
+            primals = map_leaves(_moving, primals)
         with GradientTape(watch_accessed_variables=False) as tape:
             tangents = Result(map_leaves(_unit_tangent, primals))
             moving = [t for t in tangents.leaves if t is not None]
@@ -248,6 +261,10 @@ class custom_jvp(Named):  # noqa: N801
         remaining = iter(found)
         cotangents: tuple[Any, ...] = tangents.nested([None if t is None else next(remaining) for t in tangents.leaves])
         return cotangents
+
+
+def _moving(x: Any) -> Any:
+    return convert(x) if isinstance(x, float | np.floating | np.ndarray) and np.asarray(x).dtype.kind == "f" else x
 
 
 def _unit_tangent(x: Any) -> Any:

@@ -198,9 +198,15 @@ def _outside(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
     """Call what takes arrays of NumPy only, or none; say so by its name if it fails on account of that."""
     try:
         return function(*args, **kwargs)
+    except SystemError as error:
+        # C code went on after an exception of ours.
+        cause = error.__cause__
+        while cause is not None and not isinstance(cause, JitdiffError):
+            cause = cause.__cause__
+        raise error if cause is None else cause from None
     except TypeError as error:
         followed = [value for x in (*args, *kwargs.values()) for value in values_in(x)]
-        if not followed or isinstance(error, JitdiffError) or module_of(function) in _OF_PYTHON or _is_users(error):
+        if not followed or isinstance(error, JitdiffError) or _is_of_python(function) or _is_users(error):
             raise
         name = full_name(function)
         raise UnsupportedError(
@@ -212,8 +218,11 @@ def _outside(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
 
 acts_for_program(_library.__code__, _outside.__code__)
 
-_OF_PYTHON = ("builtins", "operator", "_operator")
-"""Modules of functions that mean what operators mean, whose errors code may be waiting for."""
+
+def _is_of_python(function: Any) -> bool:
+    """Whether a function means what an operator or statement does, so that code may be waiting for its errors."""
+    modules = ("builtins", "operator", "_operator")
+    return function not in (memoryview, bytes, bytearray) and module_of(function) in modules
 
 
 def _is_users(error: Exception) -> bool:

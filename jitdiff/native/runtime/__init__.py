@@ -1,6 +1,7 @@
 """The functions that emitted text calls, under plain Python and inside compiled code alike."""
 
 from jitdiff.native.packed import check_arrays, size_of, taken
+from jitdiff.native.runtime.callbacks import callback
 from jitdiff.native.runtime.cofactors import cofactors, cofactors_along
 from jitdiff.native.runtime.elementwise import (
     arccos,
@@ -72,6 +73,7 @@ __all__ = [
     "argmax",
     "argmin",
     "buffer",
+    "callback",
     "cbrt",
     "ceil",
     "check_arrays",
