@@ -125,13 +125,18 @@ def apply_rule(step: Step, cotangents: Cotangents, read: Read) -> None:
     op: Op = step.op
     sums, masks = cotangents.sums, cotangents.masks
     mask: Mask | None = None
+    attrs = step.attrs
     g: Any
     if op.multiple:
         g = tuple(cotangents.take(out) for out in step.outs)
         if all(t is None for t in g):
             return
         if masks:
-            mask = joined([masks.pop(out, None) for out, t in zip(step.outs, g, strict=True) if t is not None])
+            each = [masks.pop(out, None) for out in step.outs]
+            if op.told:
+                attrs = {**attrs, "masks": each}
+            else:
+                mask = joined([m for m, t in zip(each, g, strict=True) if t is not None])
     else:
         (out,) = step.outs
         g = sums.get(out)
@@ -148,7 +153,7 @@ def apply_rule(step: Step, cotangents: Cotangents, read: Read) -> None:
     wanted = cotangents.wanted
     masking = mask is not None or (masks is not None and (op.counts is not None or op.selects is not None))
     below: Mask | None = None
-    for k, (arg, x, ct) in enumerate(zip(step.args, xs, op.pullback(xs, y, g, step.attrs), strict=True)):
+    for k, (arg, x, ct) in enumerate(zip(step.args, xs, op.pullback(xs, y, g, attrs), strict=True)):
         if ct is None or not wanted(arg):
             continue
         if callable(ct):
@@ -158,6 +163,8 @@ def apply_rule(step: Step, cotangents: Cotangents, read: Read) -> None:
             if mask is not None:
                 ct = guarded(op, k, xs, ct, mask, only)  # noqa: PLW2901
             below = passed(op, k, arg.type, xs, y, step.attrs, mask, only)
+        if type(ct) is Part:
+            ct, below = ct  # noqa: PLW2901
         if type(ct) is ndarray is type(x):
             fits = ct.shape == x.shape and ct.dtype is x.dtype
         else:

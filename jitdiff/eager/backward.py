@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jitdiff.ad import Cotangents, walk
+from jitdiff.ad import Cotangents, Mask, Part, walk
 from jitdiff.eager.handle import EagerHandle
 from jitdiff.eager.inplace import Changed, first
 from jitdiff.eager.recorder import Recorder, Step, recording
@@ -24,6 +24,7 @@ def backward(
     sources: Sequence[Any],
     outer: Sequence[Recorder],
     masking: bool = True,
+    masks: Sequence[Mask | None] = (),
 ) -> list[Any]:
     """Return the gradient of the sum of ``targets * seeds`` by each source, None where it is not connected.
 
@@ -42,6 +43,8 @@ def backward(
         The recorders that the computation is recorded on. With none, it runs on plain arrays.
     masking : bool
         Whether zero cotangents of what was not taken win over infinite slopes; of no use in a linear program.
+    masks : sequence of Mask or None, optional
+        Which elements of each target count. Then each gradient is a `Part`, and says the same.
     """
     steps = list(recorder.steps)
     cotangents = Cotangents(wanted(recorder, steps, sources), set(sources), masking, steps if masking else ())
@@ -50,8 +53,12 @@ def backward(
         g: Any = _ones(target) if seed is None else seed
         g = _in_world(g, bool(outer))
         sums[target] = g if target not in sums else OPS["add"](sums[target], g)
+    if any(mask is not None for mask in masks):
+        cotangents.masks = {t: mask for t, mask in zip(targets, masks, strict=True) if mask is not None}
     with recording(outer), np.errstate(all="ignore"):
         walk(reversed(steps), cotangents, read_tensors if outer else read_arrays)
+    if masks:
+        return [Part(_tensor(part.g), part.mask) for part in map(cotangents.part, sources)]
     return [_tensor(sums.get(source)) for source in sources]
 
 

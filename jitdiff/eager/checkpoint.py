@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from jitdiff.ad import Mask
 from jitdiff.eager.backward import backward
 from jitdiff.eager.calls import Call, Result
 from jitdiff.eager.convert import convert
@@ -70,7 +71,7 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
         moment, first = Moment(), _First(run, Call((args, kwargs)))
         if not is_followed(first.operands):
             return first.result.nested(first.result.leaves)
-        outs = link(first.name, first.operands, first.outs, first.pull, moment)
+        outs = link(first.name, first.operands, first.outs, first.pull, moment, told=True)
         count = len(first.result.leaves)
         for x, new in zip(first.changed.values(), outs[count:], strict=True):
             x._cell.change(new)
@@ -110,8 +111,8 @@ class _First:
         self.outs = [*map(convert, self.result.leaves), *(x.read() for x in self.changed.values())]
         self._values = [x._value for x in self.outs]
 
-    def pull(self, gs: list[Any]) -> list[Any]:
-        """Run the function again, and pull cotangents of `outs` back to `operands`."""
+    def pull(self, gs: list[Any], masks: Sequence[Mask | None] = ()) -> list[Any]:
+        """Run the function again, and pull cotangents of `outs`, of which `masks` count, back to `operands`."""
         again = Changes()
         for x in self.operands:
             again.watch(x)
@@ -127,7 +128,8 @@ class _First:
         for out, value in zip(outs, self._values, strict=True):
             if out is not None:
                 _check_is_same(self.name, out._value, value)
-        return backward(again, [out for out, _ in pairs], [g for _, g in pairs], self.operands, outer)
+        count = [mask for out, mask in zip(outs, masks, strict=True) if out is not None] if masks else ()
+        return backward(again, [out for out, _ in pairs], [g for _, g in pairs], self.operands, outer, masks=count)
 
 
 def _run(f: Callable[..., Any], call: Call) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from jitdiff.ad import evaluate, replay
+from jitdiff.ad import Mask, Part, evaluate, replay
 from jitdiff.eager.calls import changes_argument, reads_from_around
 from jitdiff.eager.convert import convert
 from jitdiff.eager.handle import EagerHandle
@@ -24,8 +24,11 @@ from jitdiff.ops.batched import by_rows
 from jitdiff.ops.families import every_operand
 from jitdiff.ops.tracer import builder_now
 
-Pull = Callable[[list[Any]], Sequence[Any]]
-"""Maps a cotangent for each result to one for each operand, or None."""
+Pull = Callable[..., Sequence[Any]]
+"""Maps a cotangent for each result to one for each operand, or None.
+
+One that is told which elements count takes ``masks=``, and gives a `Part` for each operand.
+"""
 
 
 def is_followed(operands: Sequence[Any]) -> bool:
@@ -34,7 +37,12 @@ def is_followed(operands: Sequence[Any]) -> bool:
 
 
 def link(
-    name: str, operands: Sequence[Any], outs: Sequence[Any], pull: Pull, moment: Moment | None = None
+    name: str,
+    operands: Sequence[Any],
+    outs: Sequence[Any],
+    pull: Pull,
+    moment: Moment | None = None,
+    told: bool = False,
 ) -> list[Tensor]:
     """Return Tensors equal to `outs` whose gradient by `operands` is what `pull` says, and nothing else.
 
@@ -50,17 +58,21 @@ def link(
         Given Tensors, gives Tensors or arrays. What it reads that changes in place reads as it was at the moment.
     moment : Moment, optional
         That moment, if not now.
+    told : bool
+        Whether `pull` is told which elements of the results count.
     """
     results = [tensor_of(convert(out)._value) for out in outs]
     then = moment or Moment()
 
-    def vjp(xs: Sequence[Any], y: Any, gs: Sequence[Any]) -> list[Any]:
+    def vjp(xs: Sequence[Any], y: Any, gs: Sequence[Any], masks: Sequence[Mask | None] = ()) -> list[Any]:
         full = [zeros_like(r) if g is None else convert(g) for g, r in zip(gs, results, strict=True)]
         raw = not any(isinstance(g, Tensor) for g in gs)
         with then.restored():
-            given = [ct if ct is None else convert(ct) for ct in pull(full)]
-        found = [_checked(name, k, ct, x) for k, (ct, x) in enumerate(zip(given, operands, strict=True))]
-        return [ct._value if raw and isinstance(ct, EagerHandle) else ct for ct in found]
+            parts = pull(full, masks=masks) if masks else [Part(ct) for ct in pull(full)]
+            given = [part if part.g is None else Part(convert(part.g), part.mask) for part in parts]
+        found = [_checked(name, k, part.g, x) for k, (part, x) in enumerate(zip(given, operands, strict=True))]
+        cts = [ct._value if raw and isinstance(ct, EagerHandle) else ct for ct in found]
+        return [None if ct is None else Part(ct, p.mask) for ct, p in zip(cts, given, strict=True)] if masks else cts
 
     types = tuple(type_of(r) for r in results)
     op = Op(
@@ -70,6 +82,7 @@ def link(
         vjp=by_rows(vjp),
         multiple=True,
         guards=every_operand,
+        told=told,
     )
     values = [x._value for x in operands]
     record(Step(op, tuple(operands), {}, tuple(results), values, tuple(r._value for r in results)))

@@ -106,4 +106,7 @@ def by_rows(rule: Vjp) -> Vjp:
 def _together(column: Sequence[Any]) -> Any:
     """Return the rows as a batch, None if there are none."""
     given = [x for x in column if x is not None]
+    if given and not hasattr(given[0], "shape"):
+        # A cotangent, and which of its elements count: that is the same for every row.
+        return given[0]._replace(g=_together([None if x is None else x.g for x in column]))
     return Batched(np.stack([0.0 * given[0] if x is None else x for x in column])) if given else None

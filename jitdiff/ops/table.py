@@ -108,6 +108,8 @@ class Op:
     guards : callable or None
         ``guards(xs, k, only)`` says whether the cotangent of operand `k` is multiplied by something that may be
         infinite or NaN. None: of no operand.
+    told : bool
+        Whether the rule takes ``masks=``, which elements of each result count, and gives the same with each cotangent.
     steep : Level
         What must be left out for that to need looking after.
     emission : Element, Writes or Call or None
@@ -135,6 +137,7 @@ class Op:
     selects: Selects | None = None
     counts: Counts | None = None
     guards: Callable[..., bool] | None = None
+    told: bool = False
     steep: Level = Level.CHOICE
     emission: Emission | None = None
     inline: Callable[..., Any] | None = None

@@ -137,6 +137,8 @@ PROGRAMS = [
     ("where, a missing number", lambda x: np.sum(np.where(CHOSEN, x * MISSING, 0.0) ** 2), [1.0, 2.0, 3.0]),
     ("where, a power", lambda x: np.sum(np.where(x > 0, x**-1.5, 0.0)), [-1.0, 1.0, 4.0]),
     ("where, broadcast", lambda x: np.sum(np.where(x[:, None] > 0, np.sqrt(x)[:, None] * x, 1.0)), [-1.0, 1.0, 4.0]),
+    ("where, a checkpoint", lambda x: np.sum(np.where(x > 0, jd.checkpoint(np.sqrt)(x), 0.0)), [-2.0, 1.0, 4.0]),
+    ("where, around one", lambda x: np.sum(np.where(x > 0, jd.checkpoint(np.sin)(np.log(x)), x)), [-2.0, 1.0, 4.0]),
     ("where, whole", lambda x: np.where(x[0] > 0, jd.checkpoint(np.sqrt)(x[0]), x[1] * x[2]), [-1.0, 2.0, 3.0]),
     ("where, a loop", a_choice_beside_a_loop, [-1.0, 2.0, 3.0]),
     ("where, an inverse", lambda x: np.where(x[0] > 5, np.linalg.det(np.outer(x, x)), x[1]), [1.0, 2.0, 3.0]),
