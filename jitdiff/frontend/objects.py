@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import functools
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from types import BuiltinFunctionType, FunctionType, MemberDescriptorType, MethodType, SimpleNamespace
 from typing import Any, NoReturn
@@ -359,13 +359,7 @@ def _instance_children(node: Instance) -> Any:
 def _instance_again(meta: Any, children: Iterable[Any]) -> Any:
     cls, number, names, keys = meta
     values = list(children)
-    base: Any = _base(cls)
-    new = base.__new__(cls)
-    for name, value in zip(names, values, strict=False):
-        if name in slots(cls):
-            object.__setattr__(new, name, value)
-        else:
-            vars(new)[name] = value
+    new = instance(cls, dict(zip(names, values, strict=False)))
     items = values[len(names) :]
     if isinstance(new, dict):
         dict.update(new, zip(keys, items, strict=True))
@@ -373,6 +367,18 @@ def _instance_again(meta: Any, children: Iterable[Any]) -> Any:
         list.extend(new, items)
     if hasattr(_closing, "made"):
         _closing.made[number] = new
+    return new
+
+
+def instance(cls: type, held: Mapping[str, Any]) -> Any:
+    """Return an object of a class with these attributes, made without its constructor."""
+    base: Any = _base(cls)
+    new = base.__new__(cls)
+    for name, value in held.items():
+        if name in slots(cls):
+            object.__setattr__(new, name, value)
+        else:
+            vars(new)[name] = value
     return new
 
 

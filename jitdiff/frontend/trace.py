@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import keyword
 import linecache
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -112,7 +113,7 @@ def trace(
     for x in objects:
         note_object(type(x).__name__, type(x))
     builder = Builder(params, name=identifier)
-    with building(builder), assuming(sizes) as assumptions:
+    with building(builder), assuming(sizes) as assumptions, _undone(builder):
         try:
             result = function(*args, **kwargs)
         except Exception as error:
@@ -141,6 +142,16 @@ def trace(
             TraceWarning,
         )
     return Traced(block, tuple(kinds), spec, layout, dict(sizes), frozenset(assumptions.conditions))
+
+
+@contextmanager
+def _undone(builder: Builder) -> Iterator[None]:
+    """Give containers that say why they cannot be read what they held before, since they may be the caller's."""
+    try:
+        yield
+    finally:
+        if (outdated := builder.notes.get("outdated")) is not None:
+            outdated.undo()
 
 
 def _without_unread(block: Block) -> Block:

@@ -113,6 +113,12 @@ class Tracer(ArrayMethods):
         numbers = new.numbers if isinstance(new, Tracer) and current_builder() is self.home else None
         self.state = (None if numbers is not None else lift(new), numbers, "")
 
+    def __copy__(self) -> Any:
+        return self.copy()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return self.copy()
+
     def retire(self, why: str) -> None:
         """Let nobody read the array any more."""
         self._log()

@@ -581,6 +581,15 @@ def asked_for_a_new_attribute(x):
     return x[0] if hasattr(o, "u") else x[1]
 
 
+def asked_for_a_new_key_in_a_loop(x):
+    d = {}
+    for k in jd.range(5):
+        if len(d) < 1:
+            d["s"] = x[k]
+        d["s"] = x[k] * 2
+    return d["s"]
+
+
 def member_in_one_arm(x):
     seen = set()
     if x[0] > 0:
@@ -673,6 +682,7 @@ def generator_from_around_a_loop(x):
         (removed_in_one_arm, r"the item 'b' of a dict is there only if the condition at line \d+ is false", 3),
         (new_attribute_in_one_arm, r"the attribute u of a SimpleNamespace has no value if the condition", 4),
         (asked_for_a_new_attribute, r"the attribute u of a SimpleNamespace has no value if the condition", 4),
+        (asked_for_a_new_key_in_a_loop, r"the item 's' of a dict is read in the loop before it is assigned there", 3),
         (member_in_one_arm, r"'a' in a set is there only if the condition at line \d+ is true", 3),
         (another_shape_in_one_arm, r"the item 'a' of a dict is f64\[3\] if .* true, and f64\[2\] if it is false", 4),
         (another_shape_in_a_loop, r"the item 'a' of a dict changes in the loop from f64\[1\] to f64\[2\]", 2),

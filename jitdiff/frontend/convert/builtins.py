@@ -19,7 +19,7 @@ from jitdiff.frontend.convert.operators import truth, warn
 from jitdiff.frontend.convert.protocols import del_attribute, iterated, set_attribute
 from jitdiff.frontend.convert.rows import Rows, enumerate_, reversed_, rows_of, zip_
 from jitdiff.frontend.convert.rows import range as rolled_range
-from jitdiff.frontend.convert.state import is_followed, is_traced
+from jitdiff.frontend.convert.state import check_keys, is_followed, is_traced
 from jitdiff.frontend.convert.text import TELLING, give, reading, shown, values_in
 from jitdiff.ir import Dim
 from jitdiff.ir.location import caller, describe
@@ -40,6 +40,7 @@ def _range(*bounds: Any) -> Any:
 def _len(x: Any) -> Any:
     if isinstance(x, Tracer) and x.shape:
         return x.shape[0]
+    check_keys(x)
     rows = rows_of(x) if isinstance(x, List) else None
     return builtins.len(x) if rows is None else rows.size
 

@@ -22,11 +22,10 @@ from jitdiff.errors import JitdiffError, TracingError, UnsupportedError
 from jitdiff.frontend.convert import support
 from jitdiff.frontend.convert.arrays import ARRAYS, argument, fresh, holds_followed
 from jitdiff.frontend.convert.builtins import BUILTINS, TRACED, VALUES
-from jitdiff.frontend.convert.changes import born, check_own, note_attributes, noted
+from jitdiff.frontend.convert.changes import born, check_own, making, note_attributes, noted
 from jitdiff.frontend.convert.classes import construct
 from jitdiff.frontend.convert.elementwise import vectorized
 from jitdiff.frontend.convert.functions import converted_callable, is_users_class, module_of, redirected_callable
-from jitdiff.frontend.convert.holders import mutable
 from jitdiff.frontend.convert.jitted import unjitted
 from jitdiff.frontend.convert.lists import List
 from jitdiff.frontend.convert.mathematics import MATH
@@ -90,11 +89,11 @@ def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     _check_once(function, args)
     owner = getattr(function, "__self__", None)
     args, kwargs = _calling(function, args, kwargs, converted_callable, _IN_TRACES)
-    with noted(*(() if isinstance(owner, List) else (owner,)), *args, *kwargs.values()):
-        found = _library(
-            function, tuple(map(argument, args)), {name: argument(value) for name, value in kwargs.items()}
+    given = (*(() if isinstance(owner, List) else (owner,)), *args, *kwargs.values())
+    with noted(*given), making(owner, given) as made:
+        return made(
+            _library(function, tuple(map(argument, args)), {name: argument(value) for name, value in kwargs.items()})
         )
-    return made_of(found) if getattr(function, "__name__", "") in _MAKING else found
 
 
 def call_on_values(function: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -299,14 +298,3 @@ def _check_once(function: Any, args: tuple[Any, ...]) -> None:
         check_own(args[0])
     elif isinstance(function, MethodWrapperType) and function.__name__ == "__delattr__":
         note_attributes(owner)
-
-
-_MAKING = frozenset({"asdict", "copy", "deepcopy", "fromkeys", "replace", "sorted", "tolist"})
-"""Functions and methods that make containers and objects anew."""
-
-
-def made_of(result: Any) -> Any:
-    """Return what a function has made anew, and note that with the containers in it."""
-    for each in mutable(result):
-        born(each)
-    return born(result)

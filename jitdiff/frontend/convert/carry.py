@@ -5,19 +5,22 @@ from __future__ import annotations
 import functools
 import operator
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from optree import PyTreeSpec
 
 from jitdiff.errors import TracingError
-from jitdiff.frontend.convert.changes import scope_now
+from jitdiff.frontend.containers import mutable
+from jitdiff.frontend.convert.changes import born, made_of, outdate, scope_now
+from jitdiff.frontend.convert.copies import copied, foreign
 from jitdiff.frontend.convert.guarantees import Guarantee, Sometimes
-from jitdiff.frontend.convert.holders import mutable
+from jitdiff.frontend.convert.lists import List
+from jitdiff.frontend.convert.parts import flatten
 from jitdiff.frontend.convert.plan import Anew, Plan
 from jitdiff.frontend.convert.state import UNSET, Undefined, is_internal, is_number, same, shown, zeros
-from jitdiff.frontend.trees import flatten, unflatten
+from jitdiff.frontend.trees import unflatten
 from jitdiff.ir import ArrayType, Block, free_values, type_of
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Handle, Tracer
@@ -67,6 +70,7 @@ class Carried:
                     self.init.append(leaf)
                 found.append(slot)
             self.slots.append(found)
+        self.sharing = _in_several(self.before[k] for k, found in enumerate(self.slots) if found is not None)
         self.cells: list[Tracer] = []
         self.versions: list[int] = []
         self.kept: list[bool] = []
@@ -75,6 +79,7 @@ class Carried:
         self.lasts: list[Any] = []
         self.ends: list[Any] = []
         self.roots: list[list[Tracer]] = []
+        self.originals: dict[int, list[Any]] = {}
         self.following: list[list[Tracer]] = []
 
     def enter(self, params: Sequence[Tracer]) -> None:
@@ -95,8 +100,11 @@ class Carried:
         """Return what a variable holds at first, of which a dict or object is not the one from before the loop."""
         scope = scope_now()
         assert scope is not None
-        for each in mutable(value):
-            scope.entered[id(each)] = each, functools.partial(_in_place, k)
+        for each, first in zip(mutable(_held(value)), mutable(_held(self.before[k])), strict=True):
+            change = self.plan.mixed.add if isinstance(each, List) or k in self.plan.mixed else _in_place
+            scope.entered[id(each)] = each, functools.partial(_two if id(first) in self.sharing else change, k)
+            if k in self.plan.mixed:
+                born(each)
         return value
 
     def leave(self) -> list[Any]:
@@ -115,7 +123,7 @@ class Carried:
             leaves, spec = flatten(_held(value))
             fits = spec == self.specs[k] and all(map(is_number, leaves))
             if not fits or not all(_fits(self.cells[s].type, type_of(x)) for s, x in zip(slots, leaves, strict=True)):
-                if not any(self._is_read(s) for s in slots):
+                if not any(self._is_read(s) or any(x is self.cells[s] for x in leaves) for s in slots):
                     raise Anew(lambda plan, k=k: plan.demoted.add(k))  # type: ignore[misc]
                 raise TracingError(
                     f"{name} changes in the loop from {shown(self.before[k])} to {shown(value)}",
@@ -126,14 +134,34 @@ class Carried:
             for s, x in zip(slots, leaves, strict=True):
                 given[s].append(x)
                 holders[s].append(k)
+            self._note_originals(k, value)
         for s, xs in enumerate(given):
             if any(x is not xs[0] for x in xs):
                 raise Anew(lambda plan, ks=holders[s]: plan.parted.update(ks))  # type: ignore[misc]
             if xs:
                 following[s] = xs[0]
+        if self.plan.mixed and _in_several(x for x, found in zip(ends, self.slots, strict=True) if found is not None):
+            _two()
         self._check_aliases(following)
         self.following = list(map(shared, following))
         return following
+
+    def _note_originals(self, k: int, value: Any) -> None:
+        """Note what a variable holds at the end of an iteration of which it then holds a copy."""
+        scope = scope_now()
+        assert scope is not None
+        found = [x for x in foreign(value, builder_now()) if id(x) not in scope.entered]
+        for j in self.in_place:
+            if any(x is first for x in found for first in mutable(self.before[j])):
+                raise Anew(functools.partial(_mix, j))
+        changed = {id(holder.target) for holder in scope.lines}
+        if any(id(x) in changed or id(getattr(x, "__dict__", x)) in changed for x in found):
+            raise TracingError(
+                f"{self.names[k]} holds after an iteration what the loop changes in place",
+                where=describe(caller()),
+                hint="copy it: y = copy.copy(x)",
+            )
+        self.originals[k] = found
 
     def _check_aliases(self, following: list[Any]) -> None:
         changed = [cell.version != v for cell, v in zip(self.cells, self.versions, strict=True)]
@@ -191,13 +219,13 @@ class Carried:
             traced = any(isinstance(x, Handle) for x in leaves)
             return Undefined(f"{name} is {shown(value)} from inside the loop") if traced else value
         if k in self.in_place:
-            raise TracingError(
-                f"{name} is changed in place in the loop, and bound anew",
-                where=describe(caller()),
-                hint="do either, or copy it first",
-            )
+            raise Anew(functools.partial(_mix, k))
         if not isinstance(before, Undefined) and k not in self.demoted:
             raise _changes(name, before, value)
+        found = foreign(value, builder_now())
+        if found and found[0] is value:
+            return _Present(value)
+        self.originals[k] = found
         first = len(self.lasts)
         self.lasts += leaves
         self.roots += map(shared, leaves)
@@ -247,17 +275,27 @@ class Carried:
         why = "whether it shares elements with that depends on the iterations of a loop"
         tie([*anew, *left], lambda root: builder.is_within(root.home), why)
         values: list[Any] = []
-        for name, value, slots, spec, end in zip(
-            self.names, self.before, self.slots, self.specs, self.ends, strict=True
+        for k, (name, value, slots, spec, end) in enumerate(
+            zip(self.names, self.before, self.slots, self.specs, self.ends, strict=True)
         ):
             if slots is not None:
-                values.append(_as(value, unflatten(spec, [held[s] for s in slots])))
-            elif not isinstance(end, _Last):
+                after = made_of(unflatten(spec, [held[s] for s in slots]))
+                copied(after, [*self.originals.get(k, ()), *(() if surely else mutable(_held(value)))])
+                values.append(_as(value, after))
+            elif not isinstance(end, _Last | _Present):
                 values.append(end)
             elif not surely and not is_internal(name):
                 values.append(Undefined(f"{name} has no value if the loop does not run at all"))
             else:
-                values.append(unflatten(end.spec, lasts[end.first : end.first + end.count]))
+                if isinstance(end, _Present):
+                    values.append(end.value)
+                    continue
+                last = made_of(unflatten(end.spec, lasts[end.first : end.first + end.count]))
+                copied(last, self.originals.get(k, ()))
+                values.append(last)
+        for k in self.plan.mixed:
+            for each in mutable(_held(self.before[k])):
+                outdate(each, Undefined(f"{_ANEW}: {self.names[k]}"))
         return values
 
 
@@ -272,6 +310,34 @@ class _Last:
 
 def _in_place(k: int) -> NoReturn:
     raise Anew(lambda plan: plan.in_place.add(k))
+
+
+def _mix(k: int, plan: Plan) -> None:
+    plan.mix(k)
+
+
+def _in_several(values: Iterable[Any]) -> set[int]:
+    """Return the identities of containers and objects that are in several of the values of variables."""
+    counts = Counter(id(part) for value in values for part in mutable(_held(value)))
+    return {each for each, count in counts.items() if count > 1}
+
+
+def _two(_: int = 0) -> NoReturn:
+    raise TracingError(
+        "two variables of a loop hold one container, which is changed in place",
+        where=describe(caller()),
+        hint="copy one of them, with copy.copy",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Present:
+    """A container or object from around a loop that a variable holds after it."""
+
+    value: Any
+
+
+_ANEW = "a container is read after it was changed in place under another name, in a loop that binds that name anew"
 
 
 def _held(value: Any) -> Any:

@@ -6,13 +6,18 @@ gives it that back at its end. What differed then is merged, or carried, as what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import GeneratorType
+from types import GeneratorType, ModuleType
 from typing import Any, NoReturn
 
+import numpy as np
+
 from jitdiff.errors import TracingError
+from jitdiff.frontend.containers import mutable
+from jitdiff.frontend.convert.copies import out_of_date, peers
 from jitdiff.frontend.convert.holders import MISSING, Attributes, Cell, Holder, attributes, items, kind_of
 from jitdiff.ir import Builder, Location
 from jitdiff.ir.builder import current_builder
@@ -69,7 +74,7 @@ class Scope:
         self.variables = {id(cell) for cell in getattr(put, "__closure__", None) or ()}
         self.before: dict[Holder, dict[Any, Any]] = {}
         self.lines: dict[Holder, Location] = {}
-        self.entered: dict[int, tuple[Any, Callable[[], NoReturn]]] = {}
+        self.entered: dict[int, tuple[Any, Callable[[], Any]]] = {}
         self.whole: set[int] = set()
 
     def changes(self) -> dict[Place, Any]:
@@ -135,6 +140,35 @@ def born(x: Any) -> Any:
     return x
 
 
+@contextmanager
+def making(owner: Any, given: Sequence[Any]) -> Iterator[Callable[[Any], Any]]:
+    """Give what notes the containers in a call's result that were not in what it was `given`: those it has made.
+
+    A call of a method of an `owner` that may hold anything, or that advances an iterator, gives what there was.
+    """
+    builder = current_builder()
+    opaque = owner is not None and not isinstance(owner, list | dict | set | deque | np.ndarray | Handle | ModuleType)
+    if builder is None or builder.parent is None or opaque or any(isinstance(x, Iterator) for x in given):
+        yield lambda result: result
+        return
+    known = {id(part) for part in mutable(tuple(given))}
+
+    def made(result: Any) -> Any:
+        for part in mutable(result):
+            if id(part) not in known:
+                born(part)
+        return result
+
+    yield made
+
+
+def made_of(value: Any) -> Any:
+    """Note that the block that is being traced has made the containers and objects in a value; return it."""
+    for part in mutable(value):
+        born(part)
+    return value
+
+
 def note(holder: Holder, line: Location | None = None, silently: bool = False) -> None:
     """Note a holder that is about to be changed, by the user's code at a line unless that is done `silently`.
 
@@ -144,6 +178,9 @@ def note(holder: Holder, line: Location | None = None, silently: bool = False) -
         If it is from around a block that cannot undo the change.
     """
     owner = holder.owner if isinstance(holder, Attributes) else holder.target
+    line = line if silently else caller()
+    if line is not None:
+        changing(owner)
     if is_own(owner):
         return
     scope = scope_now()
@@ -151,13 +188,33 @@ def note(holder: Holder, line: Location | None = None, silently: bool = False) -
         refuse(owner)
     if id(owner) in scope.variables:
         return
-    line = line if silently else caller()
     if line is not None:
-        if (entered := scope.entered.get(id(owner))) is not None:
-            entered[1]()
         scope.lines.setdefault(holder, line)
     if holder not in scope.before:
         scope.before[holder] = holder.read()
+
+
+def changing(x: Any) -> None:
+    """Note that something is about to be changed, whoever has made it."""
+    for other in peers(x):
+        outdate(other, out_of_date(other))
+    scope = scope_now()
+    if scope is not None and (entered := scope.entered.get(id(x))) is not None:
+        entered[1]()
+
+
+def outdate(x: Any, why: Any) -> None:
+    """Let a container or object hold nothing but what says why it cannot be read."""
+    holder = items(x)
+    builder = current_builder()
+    assert builder is not None
+    for each in attributes(x) if holder is None else [holder]:
+        if builder.parent is None:
+            # It may be the caller's.
+            builder.notes.setdefault("outdated", Scope()).before.setdefault(each, each.read())
+        note(each, silently=True)
+        for key in each.read():
+            each.put(key, why)
 
 
 def note_items(x: Any) -> None:
@@ -222,7 +279,7 @@ def noted(*containers: Any) -> Iterator[None]:
     for x in containers:
         if isinstance(x, GeneratorType):
             check_own(x)
-    found = [holder for x in containers if not is_own(x) and (holder := items(x)) is not None]
+    found = [holder for x in containers if not is_own(x) or peers(x) if (holder := items(x)) is not None]
     before = [(holder, holder.read()) for holder in found]
     try:
         yield

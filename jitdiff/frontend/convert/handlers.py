@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from jitdiff.errors import JitdiffError, MissingAttributeError, TracingError, UnsupportedError
+from jitdiff.frontend.convert.plan import Anew
 
 
 def _is_refusal(error: BaseException | None) -> bool:
     """Whether NumPy would not have raised an exception: with numbers, and all of NumPy, the program goes on."""
     if isinstance(error, MissingAttributeError):
         return hasattr(np.ndarray, error.name or "")
-    return isinstance(error, TracingError | UnsupportedError)
+    return isinstance(error, TracingError | UnsupportedError | Anew)
 
 
 def _names_ours(kinds: Iterable[Any]) -> bool:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from types import CellType, MappingProxyType
 from typing import Any, ClassVar
 
@@ -41,6 +40,11 @@ class Holder:
         return isinstance(other, Holder) and other.target is self.target and other.kind == self.kind
 
     def __hash__(self) -> int:
+        return id(self.target)
+
+    @property
+    def owner_id(self) -> int:
+        """Identity of the container or object."""
         return id(self.target)
 
     def read(self) -> dict[Any, Any]:
@@ -109,6 +113,11 @@ class Attributes(Items):
     def __init__(self, owner: Any) -> None:
         super().__init__(vars(owner))
         self.owner = owner
+
+    @property
+    def owner_id(self) -> int:
+        """Identity of the object."""
+        return id(self.owner)
 
     def name(self, key: Any) -> str:
         """Return what messages call the value under a key."""
@@ -247,19 +256,3 @@ def attributes(x: Any) -> list[Holder]:
         return []
     found: list[Holder] = [Attributes(x)] if hasattr(x, "__dict__") else []
     return [*found, Slots(x)] if slots(type(x)) else found
-
-
-def mutable(value: Any) -> Iterator[Any]:
-    """Iterate over the lists, dicts and dataclasses in a value."""
-    if isinstance(value, dict):
-        parts: Iterable[Any] = value.values()
-    elif isinstance(value, list | tuple):
-        parts = list.__iter__(value) if isinstance(value, list) else value
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        parts = vars(value).values() if hasattr(value, "__dict__") else ()
-    else:
-        return
-    if not isinstance(value, tuple):
-        yield value
-    for part in parts:
-        yield from mutable(part)

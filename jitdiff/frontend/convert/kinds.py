@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from jitdiff.frontend.convert.lists import List
-from jitdiff.frontend.convert.state import Undefined, is_traced
+from jitdiff.frontend.convert.state import Absent, is_traced
 from jitdiff.frontend.convert.text import Text, shown
 from jitdiff.frontend.convert.tree import support
 from jitdiff.ir import Dim
@@ -62,7 +62,7 @@ def is_instance(x: Any, kinds: Any, /) -> bool:
 
 def _hasattr(x: Any, name: str, /) -> bool:
     x, name = stand_in(x), _read(name)
-    if isinstance(found := getattr(x, name, None), Undefined):
+    if isinstance(found := getattr(x, name, None), Absent):
         found.refuse()
     return hasattr(x, name)
 

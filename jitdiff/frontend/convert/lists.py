@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
@@ -9,7 +10,7 @@ import numpy as np
 import optree
 
 from jitdiff.errors import TracingError
-from jitdiff.frontend.convert.changes import born, note, scope_now
+from jitdiff.frontend.convert.changes import born, changing, note, scope_now
 from jitdiff.frontend.convert.holders import Elements
 from jitdiff.frontend.convert.plan import Anew
 from jitdiff.frontend.convert.rows import Rows
@@ -59,6 +60,12 @@ class List(list[Any]):
         list.append(new, Stacked(items))
         return new
 
+    def __copy__(self) -> List:
+        return List(self.raw())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> List:
+        return List(copy.deepcopy(item, memo) for item in self.raw())
+
     @property
     def is_stacked(self) -> bool:
         """Whether some items stand along the axis of an array."""
@@ -67,6 +74,7 @@ class List(list[Any]):
     def append(self, item: Any) -> None:
         """Add an item at the end."""
         builder = current_builder()
+        changing(self)
         if builder is self.home:
             super().append(item)
             return
@@ -138,6 +146,7 @@ class List(list[Any]):
         if self.is_stacked:
             _refuse("changes a list other than by append", "use an array, and change its elements")
         builder = current_builder()
+        changing(self)
         if builder is self.home:
             return
         note(Elements(self))

@@ -9,11 +9,14 @@ from typing import Any
 from optree import PyTreeSpec
 
 from jitdiff.errors import TracingError
-from jitdiff.frontend.convert.changes import Place, Scope, noting
+from jitdiff.frontend.convert.changes import Place, Scope, made_of, noting
+from jitdiff.frontend.convert.copies import copied, foreign
 from jitdiff.frontend.convert.guarantees import Sometimes, joined
 from jitdiff.frontend.convert.holders import MISSING, Elements, kind_of
+from jitdiff.frontend.convert.parts import flatten
 from jitdiff.frontend.convert.state import (
     UNSET,
+    Absent,
     Names,
     Put,
     Undefined,
@@ -24,8 +27,8 @@ from jitdiff.frontend.convert.state import (
     shown,
     zeros,
 )
-from jitdiff.frontend.trees import flatten, unflatten
-from jitdiff.ir import ArrayType, Location, type_of
+from jitdiff.frontend.trees import unflatten
+from jitdiff.ir import ArrayType, Builder, Location, type_of
 from jitdiff.ir.location import caller, describe
 from jitdiff.ops import Tracer, control
 from jitdiff.ops.alias import shared, tie
@@ -86,6 +89,8 @@ class Arm:
         What places in containers and objects hold: those that the arm changed, and others asked for.
     scope : Scope
         What it changed.
+    builder : Builder
+        Of its block.
     cells : set of int
         The arrays that it changed in place, by identity.
     """
@@ -93,6 +98,7 @@ class Arm:
     variables: Outcome
     places: dict[Place, Variable]
     scope: Scope
+    builder: Builder
     cells: set[int]
 
 
@@ -129,7 +135,7 @@ def branch(pred: Any, names: Names, then: Run, orelse: Run, put: Put | None = No
                 found = dict(zip(places, outcome([p.get() for p in places]), strict=True))
                 # The second arm is asked for what the first one changed.
                 asked[:] = places
-                return Arm(values, found, scope, set(builder_now().changes))
+                return Arm(values, found, scope, builder_now(), set(builder_now().changes))
 
         return traced
 
@@ -158,10 +164,12 @@ class Merge:
         self.after: list[Callable[[Iterator[Any]], Any]] = []
         self.taken: list[tuple[Tracer, list[Tracer]]] = []
         self.flags: list[dict[str, Any]] = []
+        self.arms: tuple[Arm, Arm] | None = None
 
     def __call__(self, a: Arm, b: Arm) -> tuple[list[Any], list[Any]]:
         """Return the results of either arm."""
         results: tuple[list[Any], list[Any]] = ([], [])
+        self.arms = (a, b)
         self.flags = [_flags(self.names, arm.variables) for arm in (a, b)]
         ends = list(zip(a.variables, b.variables, strict=True))
         for place in dict.fromkeys([*a.places, *b.places]):
@@ -214,7 +222,8 @@ class Merge:
             else:
                 la = lb = None
         if la is None or lb is None or sa != sb:
-            return _constantly(Undefined(_disagreement(name, va, vb)))
+            kind = Absent if isinstance(va, Absent) or isinstance(vb, Absent) else Undefined
+            return _constantly(kind(_disagreement(name, va, vb)))
         kept = [
             p.given is not None and q.given is not None and same(p.given, q.given) for p, q in zip(la, lb, strict=True)
         ]
@@ -227,12 +236,16 @@ class Merge:
                 results[0].append(_result(p))
                 results[1].append(_result(q))
 
+        assert self.arms is not None
+        originals = [part for v, arm in zip((va, vb), self.arms, strict=True) for part in foreign(v, arm.builder)]
+
         def after(outs: Iterator[Any]) -> Any:
             leaves = [
                 p.given if keep else self._taken(next(outs), [*p.roots, *q.roots])
                 for p, q, keep in zip(la, lb, kept, strict=True)
             ]
-            value = unflatten(sa, leaves)
+            value = made_of(unflatten(sa, leaves))
+            copied(value, originals)
             return value if guarantee is None else Sometimes(value, guarantee, _disagreement(name, va, vb))
 
         return after

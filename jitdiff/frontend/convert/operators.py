@@ -12,7 +12,7 @@ import numpy as np
 from jitdiff.eager import Tensor
 from jitdiff.errors import TraceWarning, TracingError, UnsupportedError
 from jitdiff.frontend.convert.arrays import holds_followed
-from jitdiff.frontend.convert.changes import note_items, noting
+from jitdiff.frontend.convert.changes import born, note_items, noting
 from jitdiff.frontend.convert.lists import List
 from jitdiff.frontend.convert.merge import branch
 from jitdiff.frontend.convert.rows import Rows
@@ -155,7 +155,8 @@ def getitem(x: Any, key: Any) -> Any:
         x = list(x) if isinstance(x, range) else x
         table = table_of(x)
         return (table if table is not None else (x if isinstance(x, List) else List(x)).stacked())[key]
-    return x[key]
+    found = x[key]
+    return born(found) if type(found) is list and isinstance(key, slice) else found
 
 
 def looked_up(key: Any, among: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 from jitdiff.errors import TracingError
 from jitdiff.frontend.convert.changes import Place, Scope
 from jitdiff.frontend.convert.holders import MISSING, Elements, Holder, Members
-from jitdiff.frontend.convert.state import Get, Put, Undefined
+from jitdiff.frontend.convert.state import Absent, Get, Put
 from jitdiff.ir import Location
 from jitdiff.ir.location import caller, describe
 
@@ -34,6 +34,8 @@ class Plan:
         Numbers of variables that are carried by themselves, although others hold the same arrays before the loop.
     in_place : set of int
         Numbers of variables that hold one container from before the loop, which is changed in place.
+    mixed : set of int
+        Numbers of variables that hold one container after another, and of which the first may be changed in place.
     whole : set of int
         Identities of lists that are changed otherwise than by growing.
     lines : dict
@@ -48,6 +50,7 @@ class Plan:
     demoted: set[int] = field(default_factory=set)
     parted: set[int] = field(default_factory=set)
     in_place: set[int] = field(default_factory=set)
+    mixed: set[int] = field(default_factory=set)
     whole: set[int] = field(default_factory=set)
     lines: dict[Holder, Location] = field(default_factory=dict)
 
@@ -89,6 +92,9 @@ class Plan:
         inside = {self.lines.get(p.holder) for p in known if p.holder not in scope.lines}
         new = []
         for place, value in scope.changes().items():
+            if place.holder.owner_id in scope.entered:
+                # It stands for the value of a variable in this iteration only.
+                continue
             if place not in known and scope.lines.get(place.holder) not in inside:
                 new.append(place)
             has, had = value is not MISSING, scope.before[place.holder].get(place.key, MISSING) is not MISSING
@@ -102,12 +108,23 @@ class Plan:
         if new:
             raise Anew(lambda plan: plan.add(new, scope))
 
+    def mix(self, k: int) -> None:
+        """Carry what a variable holds, though the container that it holds first is changed in place."""
+        self.in_place.remove(k)
+        self.mixed.add(k)
+        # That container's places are none any more; the others are found again.
+        count = len(self.names) - len(self.places)
+        self.places.clear()
+        del self.names[count:], self.starts[count:]
+        self.demoted = {j for j in self.demoted if j < count}
+        self.parted = {j for j in self.parted if j < count}
+
     def add(self, places: Iterable[Place], scope: Scope) -> None:
         """Carry further places."""
         for place in places:
             first = place.holder.first(place.key)
             if first is MISSING:
-                first = Undefined(f"{place.name} is read in the loop before it is assigned there")
+                first = Absent(f"{place.name} is read in the loop before it is assigned there")
             self.places.append(place)
             self.names.append(place.name)
             self.starts.append(first)
@@ -115,8 +132,11 @@ class Plan:
                 self.lines.setdefault(place.holder, scope.lines[place.holder])
 
 
-class Anew(Exception):
-    """The body of a loop is to be traced anew, as something was found out: a change of the plan."""
+class Anew(BaseException):
+    """The body of a loop is to be traced anew, as something was found out: a change of the plan.
+
+    It goes through the user's code, whose handlers of exceptions it is no matter of.
+    """
 
     def __init__(self, change: Callable[[Plan], Any]) -> None:
         super().__init__()

@@ -15,11 +15,11 @@ import numpy as np
 from jitdiff.frontend.boxes import check_field, is_box
 from jitdiff.frontend.convert import support
 from jitdiff.frontend.convert.arrays import holds_followed
-from jitdiff.frontend.convert.changes import check_own, is_own, note_attributes
+from jitdiff.frontend.convert.changes import born, check_own, is_own, note_attributes
 from jitdiff.frontend.convert.functions import is_users_class
 from jitdiff.frontend.convert.handlers import Suppressing
 from jitdiff.frontend.convert.operators import looked_up
-from jitdiff.frontend.convert.state import Undefined, is_followed
+from jitdiff.frontend.convert.state import Absent, check_keys, is_followed
 from jitdiff.frontend.convert.text import formatted
 from jitdiff.ir.assumptions import acts_for_program
 from jitdiff.ops import Handle, Tracer
@@ -71,7 +71,8 @@ def binary(op: str, x: Any, y: Any) -> Any:
             x = as_operand(x)
         elif isinstance(x, np.ndarray | np.generic) and isinstance(y, list | tuple) and holds_followed(y):
             y = as_operand(y)
-        return _BINARY[op](x, y)
+        found = _BINARY[op](x, y)
+        return born(found) if type(found) is list else found
     straight, reflected = (x, f"__{op}__", y), (y, f"__{_REFLECTED.get(op, 'r' + op)}__", x)
     tries = [straight, reflected]
     if type(y) is not type(x) and isinstance(y, type(x)):
@@ -96,7 +97,7 @@ def unary(op: str, x: Any) -> Any:
 
 def contains(x: Any, container: Any) -> Any:
     """Return ``x in container``."""
-    if isinstance(container, dict) and isinstance(found := container.get(x), Undefined):
+    if isinstance(container, dict) and isinstance(found := container.get(x), Absent):
         found.refuse()
     function = _method(container, "__contains__")
     if function is None:
@@ -214,6 +215,7 @@ def iterated(x: Any) -> Any:
     """Return what a loop goes through: of an object of the user's, what its `__iter__` gives."""
     if isinstance(x, GeneratorType):
         check_own(x)
+    check_keys(x)
     function = _method(x, "__iter__")
     return x if function is None else _Iteration(support.call_on_values(function, x))
 

@@ -64,7 +64,21 @@ class Undefined(Handle):
         return f"<undefined: {self.why}>"
 
 
-UNSET = Undefined("a variable is read before it has a value")
+class Absent(Undefined):
+    """What a dict or object holds under a key that it may not have."""
+
+    __slots__ = ()
+
+
+def check_keys(x: Any) -> None:
+    """Refuse to tell what is in a dict that may not have one of its keys."""
+    if isinstance(x, dict):
+        for value in dict.values(x):
+            if isinstance(value, Absent):
+                value.refuse()
+
+
+UNSET = Absent("a variable is read before it has a value")
 
 
 def read(*variables: Callable[[], Any]) -> list[Any]:
