@@ -19,7 +19,10 @@ from jitdiff.native import kernel
 @contextmanager
 def plain_python() -> Iterator[None]:
     """Let compiled functions run their text as Python, each call in a workspace and results full of NaN."""
-    with mock.patch.multiple(kernel, _shared=_interpreted, _kernels=WeakValueDictionary()):
+    with (
+        mock.patch.multiple(kernel, _shared=_interpreted, _kernels=WeakValueDictionary()),
+        mock.patch.object(kernel.records, "addresses", lambda arrays: arrays),
+    ):
         yield
 
 
@@ -49,6 +52,8 @@ def _interpreted(emitted: Emitted, **_: Any) -> Any:
     entry = _load(emitted)
 
     def dispatcher(ws: np.ndarray, *args: Any) -> Any:
+        if emitted.packed:
+            args = tuple(_unpacked(emitted, *args))
         given = [_taken(arg, kind) for arg, kind in zip(args, emitted.params, strict=False)]
         outs = args[len(emitted.params) :]
         if (len(given), len(outs)) != (len(emitted.params), len(emitted.outs)):
@@ -56,9 +61,17 @@ def _interpreted(emitted: Emitted, **_: Any) -> Any:
         for array in (ws, *outs):
             array.view(np.uint8).fill(0xFF) if array.size else None
         with np.errstate(all="ignore"):
-            return entry(ws, *given, *outs)
+            return entry(ws, *emitted.arguments(given, outs))
 
     return kernel._MachineCode(dispatcher, "<plain Python>", False, 0.0)
+
+
+def _unpacked(emitted: Emitted, arrays: Any, *scalars: Any) -> Iterator[Any]:
+    """Yield packed arguments and outs one by one."""
+    arrays, rest = iter(arrays), iter(scalars)
+    for param in emitted.params:
+        yield next(arrays if param.shape else rest)
+    yield from arrays
 
 
 def _taken(arg: Any, kind: ArrayType) -> Any:
