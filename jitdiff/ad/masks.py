@@ -1,4 +1,4 @@
-"""Which elements count: below a selection, the cotangent of an element that was left out is zero whatever its slope is.
+"""Mask cotangents: below a selection, that of an element left out is zero, whatever its slope.
 
 A cotangent that is zero because an element was not taken must stay zero where the slope is infinite or NaN. One that is
 zero by its value must not: of the square of a root at 0 it is zero times infinity, and the derivative is 1. So the walk
@@ -28,7 +28,7 @@ from jitdiff.ops.table import Level, computed
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Branch:
-    """What one arm of a choice gives its operand: with the other arm's, nothing is left out but what `around` says."""
+    """Mask one arm of a choice: together with the other it leaves out nothing but what `around` says."""
 
     choice: Any
     arm: int
@@ -36,7 +36,7 @@ class Branch:
 
 
 class Mask:
-    """Which elements of a value count; computed when a rule first asks.
+    """Hold the elements of a value that count; they are computed when a rule first asks.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How steep the values of a program may be: the least level of the operations that they are computed by."""
+"""Bound the slopes of a program's values: by the least level of the operations that compute them."""
 
 from __future__ import annotations
 

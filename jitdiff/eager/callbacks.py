@@ -5,6 +5,8 @@ The types of what such a function gives are found by calling it once with made-u
 
 from __future__ import annotations
 
+import itertools
+import math
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,7 +17,7 @@ from jitdiff.eager.arguments import flatten
 from jitdiff.eager.calls import Result
 from jitdiff.eager.recorder import recording
 from jitdiff.errors import ShapeError, TracingError
-from jitdiff.ir import ArrayType, Dim, NeedsConcreteSize
+from jitdiff.ir import ArrayType, Dim, NeedsConcreteSize, type_of
 from jitdiff.ir.builder import building
 from jitdiff.ops import Tracer
 from jitdiff.ops.callback import Array, callback, numbered
@@ -72,17 +74,17 @@ def _called_back(
 
     result = _example(result_for, [*types, *linear_types], why)
     for x in result.leaves:
-        if x is not None and _concrete_of(x).dtype.kind not in "fiub":
+        if x is not None and type_of(np.asarray(x)).dtype.kind not in "fiub":
             raise TracingError(
                 f"{name} gives a {type(x).__name__}, and from a call out of compiled code come numbers and arrays",
                 hint="return arrays, also for what the rule keeps",
             ) from why
-    outs = [_concrete_of(x) for x in result.leaves if x is not None]
+    outs = [type_of(np.asarray(x)) for x in result.leaves if x is not None]
 
     def run(x: Array, moving: Array) -> Array:
         found = result_for([*_split(x, types), *_split(moving, linear_types)])
         numbers = [x for x in found.leaves if x is not None]
-        have = [_concrete_of(x) for x in numbers]
+        have = [type_of(np.asarray(x)) for x in numbers]
         if found.spec != result.spec or [t.shape for t in have] != [t.shape for t in outs]:
             raise ShapeError(
                 f"{name} gave {_listed(outs)} when it was traced, with made-up numbers, and gives {_listed(have)} now"
@@ -91,7 +93,8 @@ def _called_back(
 
     vectors = [_vector([leaves[k] for k in places if (k >= first_linear) is later]) for later in (False, True)]
     flat = callback(numbered(run), *vectors, size=sum(map(_size, outs)), name=name, transposed=False)
-    parts = iter([_part(flat, first, t) for first, t in zip(_offsets(outs), outs, strict=True)])
+    pieces = zip(_pieces(flat, outs), outs, strict=True)
+    parts = iter([astype(reshaped(piece, t.shape), dtype=t.dtype) for piece, t in pieces])
     return result.nested([None if x is None else next(parts) for x in result.leaves])
 
 
@@ -126,28 +129,20 @@ def _concrete(type: ArrayType) -> ArrayType:
     return ArrayType(type.dtype, tuple(map(operator.index, type.shape)))
 
 
-def _concrete_of(x: Any) -> ArrayType:
-    array = np.asarray(x)
-    return ArrayType(array.dtype, array.shape)
-
-
 def _size(type: ArrayType) -> int:
-    return int(np.prod([int(n) for n in type.shape], dtype=int))
+    return math.prod(map(operator.index, type.shape))
 
 
-def _offsets(types: Sequence[ArrayType]) -> list[int]:
-    return [sum(map(_size, types[:k])) for k in range(len(types))]
+def _pieces(flat: Any, types: Sequence[ArrayType]) -> list[Any]:
+    """Return the parts of a vector that hold the elements of arrays."""
+    ends = list(itertools.accumulate(map(_size, types), initial=0))
+    return [flat[first:end] for first, end in itertools.pairwise(ends)]
 
 
 def _split(flat: Array, types: Sequence[ArrayType]) -> list[Any]:
-    parts = [flat[first : first + _size(t)] for first, t in zip(_offsets(types), types, strict=True)]
-    return [x.reshape(t.shape).astype(t.dtype)[()] for x, t in zip(parts, types, strict=True)]
+    return [x.reshape(t.shape).astype(t.dtype)[()] for x, t in zip(_pieces(flat, types), types, strict=True)]
 
 
 def _flat(arrays: Sequence[Any]) -> Array:
     parts = [np.ravel(np.asarray(x, _FLOAT)) for x in arrays]
     return np.concatenate(parts) if parts else np.empty(0)
-
-
-def _part(flat: Any, first: int, type: ArrayType) -> Any:
-    return astype(reshaped(flat[first : first + _size(type)], type.shape), dtype=type.dtype)

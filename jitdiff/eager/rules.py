@@ -122,7 +122,7 @@ class custom_vjp(Named):  # noqa: N801
                 y = self.fun(*args)
         else:
             with self._running():
-                (y, saved), _ = run_with_rule(self.name, self._forward_of, call)
+                (y, saved), _ = run_with_rule(self.name, lambda *given: self._forward(given), call)
             saved = map_leaves(kept_leaf, saved)
         result = Result(y)
 
@@ -140,9 +140,6 @@ class custom_vjp(Named):  # noqa: N801
             yield
         finally:
             _running.reset(token)
-
-    def _forward_of(self, *args: Any) -> tuple[Any, Any]:
-        return self._forward(args)
 
     def _forward(self, args: tuple[Any, ...]) -> tuple[Any, Any]:
         assert self.fwd is not None

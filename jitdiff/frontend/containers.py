@@ -1,4 +1,4 @@
-"""What can be changed in a value: its containers and objects."""
+"""Find the containers and objects in a value, which can be changed in place."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from jitdiff.ir.emitted import AXES, DTYPES
 from jitdiff.native import records
 from jitdiff.native.extending import lowered, make_array, overload, typed
 from jitdiff.native.signals import NotMine
-from jitdiff.native.views import array_of, element_of, kind_of, over, sizes_of
+from jitdiff.native.views import array_of, array_over, kind_of, over, sizes_of
 
 _NUMBERS = np.array([records.numbers_of(dtype) for dtype in DTYPES])
 _FOREIGN = ord(">" if sys.byteorder == "little" else "<")
@@ -142,12 +142,7 @@ def _size_of(arrays: Any, k: Any, axis: Any) -> Any:
 
 @typed(taken, literal=True)
 def _type_taken(context: Any) -> Any:
-    def typer(arrays: Any, k: Any, dtype: Any, shape: Any) -> Any:
-        if isinstance(arrays, types.Array) and isinstance(dtype, types.DTypeSpec | types.NumberClass):
-            return types.Array(element_of(dtype), len(shape), "C")
-        return None
-
-    return typer
+    return lambda arrays, k, dtype, shape: array_over(arrays, dtype, shape)
 
 
 @typed(taken_as, literal=True)

@@ -99,12 +99,14 @@ def check_workspace(ws: Any, size: Any) -> None:
 
 @typed(buffer)
 def _type_buffer(context: Any) -> Any:
-    def typer(ws: Any, start: Any, dtype: Any, shape: Any) -> Any:
-        if isinstance(ws, types.Array) and isinstance(dtype, types.DTypeSpec | types.NumberClass):
-            return types.Array(element_of(dtype), len(shape), "C")
-        return None
+    return lambda ws, start, dtype, shape: array_over(ws, dtype, shape)
 
-    return typer
+
+def array_over(source: Any, dtype: Any, shape: Any) -> Any:
+    """Return the Numba type of an array of a dtype and shape, found by means of another array."""
+    if isinstance(source, types.Array) and isinstance(dtype, types.DTypeSpec | types.NumberClass):
+        return types.Array(element_of(dtype), len(shape), "C")
+    return None
 
 
 @typed(place, literal=True)

@@ -18,10 +18,9 @@ def full_name(function: object) -> str:
     >>> full_name(np.linalg.norm), full_name(scipy.special.gamma), full_name(math.gamma), full_name(float)
     ('numpy.linalg.norm', 'scipy.special.gamma', 'math.gamma', 'float')
     """
-    if isinstance(function, MethodType) and not isinstance(function.__self__, type):
-        return f"{full_name(type(function.__self__))}.{function.__name__}"
     if isinstance(function, MethodType):
-        return f"{full_name(function.__self__)}.{function.__name__}"
+        owner = function.__self__
+        return f"{full_name(owner if isinstance(owner, type) else type(owner))}.{function.__name__}"
     name = getattr(function, "__qualname__", None) or getattr(function, "__name__", None)
     if name is None:
         return public_name(type(function).__module__, type(function).__qualname__, function)

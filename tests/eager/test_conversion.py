@@ -16,6 +16,7 @@ import scipy.stats
 
 import jitdiff as jd
 from jitdiff.errors import UnsupportedError
+from tests.frontend.agree import differences
 
 MATRIX = np.array([[1.0, 2.0], [3.0, 4.0]])
 X = np.array([0.4, 0.7])
@@ -154,10 +155,6 @@ SAME = {
     "constant work": constant_work,
 }
 same = pytest.mark.parametrize("name", SAME)
-
-
-def differences(f, x, h=1e-6):
-    return np.array([(f(x + h * e) - f(x - h * e)) / (2 * h) for e in np.eye(len(x))])
 
 
 @same
@@ -332,6 +329,6 @@ def test_objects_stay_themselves() -> None:
 )
 def test_positions_in_eager_code_are_numbers(f) -> None:
     x = np.array([1.0, -2.0, 3.0])
-    slopes = [(f(x + 1e-6 * e) - f(x - 1e-6 * e)) / 2e-6 for e in np.eye(3)]
+    slopes = differences(f, x)
     np.testing.assert_allclose(jd.grad(f)(x), slopes, rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(jd.jvp(f, (x,), (x,))[1], np.dot(slopes, x), rtol=1e-6)

@@ -40,6 +40,16 @@ def agrees(function: Callable[..., Any], x: Any, *rest: Any) -> Callable[..., An
     return compiled
 
 
+def second_derivatives_agree(function: Callable[..., Any], x: Any, rtol: float = 1e-6) -> None:
+    """Check products of the Hessian of a function, plain and compiled, against differences of the gradient."""
+    v = np.cos(np.arange(x.size))
+    step = 1e-6
+    slope = jd.grad(jd.compile(function))
+    want = (slope(x + step * v) - slope(x - step * v)) / (2 * step)
+    for f in (function, jd.compile(function)):
+        assert_allclose(jd.hvp(f, (x,), (v,)), want, rtol=rtol, atol=1e-6)
+
+
 def agrees_in_every_mode(function: Callable[..., Any], x: Any, *rest: Any) -> Callable[..., Any]:
     """Check a function as `agrees` does, and the gradient of the plain function too; return it compiled."""
     compiled = agrees(function, x, *rest)

@@ -34,7 +34,7 @@ class Place:
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Return its name for messages."""
         return self.holder.name(self.key)
 
     def get(self) -> Any:

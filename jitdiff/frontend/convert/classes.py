@@ -7,14 +7,13 @@ from types import FunctionType
 from typing import Any
 
 from jitdiff.frontend.convert.changes import born
-from jitdiff.frontend.convert.functions import is_users_class
 
 Converted = Callable[[Any], Callable[..., Any] | None]
 
 
 def construct(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any], converted: Converted) -> Any:
-    """Return ``cls(*args, **kwargs)``; `converted` gives what runs for a function of the user's."""
-    if not is_users_class(cls) or type(cls).__call__ is not type.__call__:
+    """Return ``cls(*args, **kwargs)`` of a class of the user's; `converted` gives what runs for his functions."""
+    if type(cls).__call__ is not type.__call__:
         return cls(*args, **kwargs)
     kind: Any = cls
     init = kind.__init__

@@ -15,7 +15,7 @@ from jitdiff.frontend.convert.state import Undefined
 
 @dataclass(frozen=True, slots=True)
 class Guarantee:
-    """What flags say of a variable.
+    """Tell by flags whether a variable has a value.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Guarantee:
 
 
 class Sometimes(Undefined):
-    """What a variable holds that has a value on the ways that a guarantee names.
+    """Hold the value of a variable that has one on the ways that a guarantee names.
 
     Attributes
     ----------

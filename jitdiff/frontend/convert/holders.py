@@ -1,4 +1,4 @@
-"""What containers and objects hold, as values under keys that can be read, changed and set back."""
+"""Read, change and restore what containers and objects hold, as values under keys."""
 
 from __future__ import annotations
 

@@ -14,10 +14,12 @@ import numpy as np
 
 from jitdiff.frontend.convert.lists import List
 from jitdiff.frontend.convert.state import Absent, is_traced
-from jitdiff.frontend.convert.text import Text, shown
+from jitdiff.frontend.convert.text import Text, read, shown
 from jitdiff.frontend.convert.tree import support
 from jitdiff.ir import Dim
 from jitdiff.ops.methods import ArrayMethods
+
+_MISSING = object()
 
 
 def stand_in(x: Any) -> Any:
@@ -61,21 +63,15 @@ def is_instance(x: Any, kinds: Any, /) -> bool:
 
 
 def _hasattr(x: Any, name: str, /) -> bool:
-    x, name = stand_in(x), _read(name)
-    if isinstance(found := getattr(x, name, None), Absent):
+    found = getattr(stand_in(x), read(name), _MISSING)
+    if isinstance(found, Absent):
         found.refuse()
-    return hasattr(x, name)
+    return found is not _MISSING
 
 
 def _getattr(x: Any, name: str, /, *default: Any) -> Any:
-    name = _read(name)
+    name = read(name)
     return default[0] if default and not hasattr(stand_in(x), name) else getattr(x, name, *default)
-
-
-def _read(name: str) -> str:
-    if isinstance(name, Text):
-        name.ask()
-    return name
 
 
 def _hash(x: Any, /) -> int:
@@ -104,7 +100,7 @@ KINDS: dict[Any, Callable[..., Any]] = {
         for each in (builtins.callable, np.isscalar, np.iterable, np.iscomplexobj, np.isrealobj, np.common_type)
     },
 }
-"""What runs for functions that tell types."""
+"""Replacements, in converted code, of functions that tell types."""
 
 
 class _Kind(type):

@@ -187,13 +187,13 @@ TELLING: dict[Any, Callable[..., Any]] = {
 """What runs for functions that make text."""
 
 
+def read(x: Any) -> Any:
+    """Return text that is to be read, after asking for the numbers in it; anything else as it is."""
+    if isinstance(x, Text):
+        x.ask()
+    return x
+
+
 def reading(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return what runs for a function that reads text: it asks for the numbers in that."""
-
-    def run(*args: Any, **kwargs: Any) -> Any:
-        for x in args:
-            if isinstance(x, Text):
-                x.ask()
-        return function(*args, **kwargs)
-
-    return run
+    return lambda *args, **kwargs: function(*map(read, args), **kwargs)
