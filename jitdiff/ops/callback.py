@@ -13,7 +13,6 @@ from jitdiff.errors import DifferentiationError
 from jitdiff.ir import ArrayType
 from jitdiff.ops.axes import shape_of
 from jitdiff.ops.emission import Call
-from jitdiff.ops.families import general
 from jitdiff.ops.table import Op
 
 Array = np.ndarray[Any, Any]
@@ -61,14 +60,14 @@ def _vjp(xs: Sequence[Any], y: Any, g: Any, *, size: int, name: str, transposed:
     return [None, refuse, by_linear]
 
 
-callback: Op = general(
-    "callback",
-    lambda number, x, linear, *, size, name, transposed: called(number, x, linear, size, transposed),
-    lambda number, x, linear, *, size, name, transposed: ArrayType(np.dtype(np.float64), (size,)),
-    Call(
-        lambda args, out, site: f"callback({', '.join(args)}, {site.attrs['transposed']}, {out})",
-    ),
-    _vjp,
-    samples=[],
+callback = Op(
+    name="callback",
+    evaluate=lambda number, x, linear, *, size, name, transposed: called(number, x, linear, size, transposed),
+    infer=lambda number, x, linear, *, size, name, transposed: (ArrayType(np.dtype(np.float64), (size,)),),
+    emission=Call(lambda args, out, site: f"callback({', '.join(args)}, {site.attrs['transposed']}, {out})"),
+    vjp=_vjp,
 )
-"""A function of two vectors by its number, called `name` in messages, or the transpose of its map of the second."""
+"""A function of two vectors by its number, called `name` in messages, or the transpose of its map of the second.
+
+It is not in the table of operations: numbers are of one process, so a program with it cannot be pickled.
+"""

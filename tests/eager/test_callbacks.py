@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -144,6 +145,13 @@ def test_rules_of_rules_have_derivatives() -> None:
     want = scipy.special.gamma(1.3) * (scipy.special.digamma(1.3) ** 2 + scipy.special.polygamma(1, 1.3))
     np.testing.assert_allclose(jd.hessian(gamma)(1.3), want)
     np.testing.assert_allclose(jd.hessian(jd.compile(lambda x: gamma(x)))(1.3), want)
+
+
+def test_programs_with_callbacks_stay_in_their_process() -> None:
+    compiled = jd.compile(lambda x: area(x) * 2.0)
+    compiled(1.5)
+    with pytest.raises(JitdiffError, match="cannot be pickled"):
+        pickle.dumps(compiled)
 
 
 def _closing(kind: str) -> Callable[[Any], Any]:

@@ -216,7 +216,6 @@ def test_methods_of_ufuncs(world):
         (lambda x: np.polyfit(x, x, 1), UnsupportedError, "np.polyfit is not supported"),
         (lambda x: np.sum(x, initial=1.0), UnsupportedError, "initial="),
         (lambda x: np.mean(x, out=np.zeros(())), UnsupportedError, "out="),
-        (lambda x: np.where(x > 0), ArgumentTypeError, "condition alone"),
         (lambda x: np.add(x, 1.0, out=np.zeros(3)), TracingError, "in place"),
         (lambda x: operator.iadd(np.zeros(3), x), TracingError, "write y = y \\+ x"),
         (lambda x: x.sort(), AttributeError, "'sort'"),
@@ -231,6 +230,13 @@ def test_methods_of_ufuncs(world):
 def test_mistakes(world, f, error, message):
     with pytest.raises(error, match=message):
         world(f, V)
+
+
+def test_how_many_elements_hold_is_unknown_in_a_trace():
+    with pytest.raises(ArgumentTypeError, match="condition alone"):
+        in_a_trace(lambda x: np.where(x > 0), V)
+    for found, want in zip(on_tensors(lambda x: np.where(x > 0), V), np.where(V > 0), strict=True):
+        np.testing.assert_array_equal(found, want)
 
 
 def test_near_names_are_told():
